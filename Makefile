@@ -1,0 +1,144 @@
+# The one Makefile of the suite. `make help` lists the targets from their comments.
+#
+# A service is a folder services/<name> with main.c: its sources are found, no line is needed here.
+# Beside the common libraries it links what services/<name>/pkgs names (pkg-config modules).
+# All output goes to build/: generated code to build/gen, the rest to build/<variant>.
+#
+#   SAN=address,undefined   builds with these sanitizers in a folder of its own (tests default to it)
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+SHELL := /bin/bash
+
+SAN ?=
+CC = gcc
+comma := ,
+VARIANT := $(if $(SAN),san-$(subst $(comma),-,$(SAN)),release)
+B := build/$(VARIANT)
+GEN := build/gen
+TEST_SAN ?= address,undefined
+
+PKGS := libzmq libczmq libuv libpq libprotobuf-c libcrypto jansson libutf8proc
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lcsv -lpthread
+
+WARN := -Wall -Wextra -Wshadow -Wformat=2 -Wvla -Wmissing-prototypes -Wstrict-prototypes \
+	-Wswitch-enum -Wno-format-nonliteral -Werror
+WARN_GEN := -w
+CFLAGS_ALL = -std=gnu11 -g -fno-omit-frame-pointer -fPIE -I. -I$(GEN) $(PKG_CFLAGS) -MMD -MP \
+	-ffile-prefix-map=$(CURDIR)=. -D_GNU_SOURCE
+ifeq ($(SAN),)
+CFLAGS_ALL += -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now
+else
+CFLAGS_ALL += -O1 -fsanitize=$(SAN) -fno-sanitize-recover=all -DLGSP_CRASH_POINTS
+LDFLAGS_ALL = -pie -fsanitize=$(SAN)
+endif
+
+# --- contracts ---
+
+PROTOS := $(shell find proto -name '*.proto' | sort)
+PB_C := $(patsubst proto/%.proto,$(GEN)/%.pb-c.c,$(PROTOS))
+PB_H := $(PB_C:.c=.h)
+PB_O := $(patsubst $(GEN)/%.c,$(B)/gen/%.o,$(PB_C))
+
+# protobuf-c's options are put in here, so that the published .proto files stay plain.
+$(GEN)/proto/%.proto: proto/%.proto
+	@mkdir -p $(@D)
+	@sed -E 's|^package lgsp\.([a-z]+)\.v1;|&\nimport "protobuf-c/protobuf-c.proto";\noption (pb_c_file).c_package = "\1";\noption (pb_c_file).const_strings = true;|' $< > $@
+
+$(GEN)/%.pb-c.c $(GEN)/%.pb-c.h &: $(GEN)/proto/%.proto | $(patsubst proto/%,$(GEN)/proto/%,$(PROTOS))
+	@mkdir -p $(@D)
+	@echo "  PROTO  $*.proto"
+	@protoc -I$(GEN)/proto -I/usr/include --c_out=$(GEN) $<
+
+# --- sources ---
+
+COMMON_C := $(shell find common -name '*.c' | sort)
+COMMON_O := $(patsubst %.c,$(B)/%.o,$(COMMON_C))
+SERVICES := $(patsubst services/%/main.c,%,$(wildcard services/*/main.c))
+RPC_C := $(sort $(wildcard services/*/rpc.c))
+RPC_O := $(patsubst %.c,$(B)/%.o,$(RPC_C))
+REGISTRY_C := $(GEN)/rpc_registry.c $(GEN)/event_registry.c
+REGISTRY_O := $(B)/gen/rpc_registry.o $(B)/gen/event_registry.o
+LIB := $(B)/liblgsp.a
+
+bin_name = $(if $(filter ctl,$(1)),lgspctl,lgsp-$(1))
+BINS := $(foreach s,$(SERVICES),$(B)/bin/$(call bin_name,$(s)))
+
+.PHONY: all
+all: $(BINS) ## build every program (release)
+
+# Tables of RPCs and of event payloads, from the services' rpc.c and the events.proto files.
+$(GEN)/rpc_registry.c: $(RPC_C) deploy/build/rpc-registry.sh
+	@mkdir -p $(@D)
+	@deploy/build/rpc-registry.sh $(RPC_C) > $@
+$(GEN)/event_registry.c: $(PROTOS) deploy/build/event-registry.sh
+	@mkdir -p $(@D)
+	@deploy/build/event-registry.sh $(filter %/events.proto,$(PROTOS)) > $@
+
+$(B)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL)' | cmp -s - $@ || echo '$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL)' > $@
+.PHONY: FORCE
+FORCE:
+
+VERSION := 0.1.0+$(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+$(B)/version: FORCE
+	@mkdir -p $(@D)
+	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
+$(B)/common/base/version.o: $(B)/version
+$(B)/common/base/version.o: EXTRA = -DLGSP_VERSION='"$(VERSION)"'
+
+$(B)/gen/%.o: $(GEN)/%.c $(B)/flags | $(PB_H)
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS_ALL) $(WARN_GEN) -c $< -o $@
+
+$(B)/%.o: %.c $(B)/flags | $(PB_H)
+	@mkdir -p $(@D)
+	@echo "  CC     $<"
+	@$(CC) $(CFLAGS_ALL) $(WARN) $(EXTRA) $(SVC_CFLAGS) -c $< -o $@
+
+$(LIB): $(COMMON_O) $(PB_O) $(RPC_O) $(REGISTRY_O)
+	@rm -f $@
+	@ar rcs $@ $^
+
+# services/<name>/pkgs: further pkg-config modules of one service.
+svc_pkgs = $(if $(wildcard services/$(1)/pkgs),$(shell cat services/$(1)/pkgs))
+define service_rules
+SVC_O_$(1) := $$(patsubst %.c,$(B)/%.o,$$(filter-out %/rpc.c,$$(wildcard services/$(1)/*.c)))
+$(if $(call svc_pkgs,$(1)),$$(SVC_O_$(1)): SVC_CFLAGS = $$(shell pkg-config --cflags $(call svc_pkgs,$(1))))
+$(B)/bin/$(call bin_name,$(1)): $$(SVC_O_$(1)) $(LIB)
+	@mkdir -p $$(@D)
+	@echo "  LD     $$@"
+	@$(CC) $(LDFLAGS_ALL) -o $$@ $$(SVC_O_$(1)) -Wl,--whole-archive $(LIB) -Wl,--no-whole-archive $$(PKG_LIBS) \
+		$(if $(call svc_pkgs,$(1)),$$(shell pkg-config --libs $(call svc_pkgs,$(1))))
+endef
+$(foreach s,$(SERVICES),$(eval $(call service_rules,$(s))))
+
+# --- tests: each tests/unit/*.c and tests/it/*.c is a program ---
+# A first line "// with: services/task/rules.c" links these sources of a service too.
+
+UNIT_C := $(sort $(wildcard tests/unit/test_*.c))
+IT_C := $(sort $(wildcard tests/it/test_*.c))
+TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(UNIT_C) $(IT_C))
+test_with = $(shell sed -n '1s|^// with: ||p' $(1))
+define test_rules
+$(B)/tests/$(1): $(B)/tests/$(1).o $(patsubst %.c,$(B)/%.o,$(call test_with,tests/$(1).c)) \
+		$(patsubst %.c,$(B)/%.o,$(wildcard tests/support/*.c)) $(LIB)
+	@mkdir -p $$(@D)
+	@echo "  LD     $$@"
+	@$(CC) $(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $(LIB) -Wl,--end-group $$(PKG_LIBS) -lcmocka
+endef
+$(foreach t,$(patsubst tests/%.c,%,$(UNIT_C) $(IT_C)),$(eval $(call test_rules,$(t))))
+
+.PHONY: test-bins
+test-bins: $(TEST_BINS)
+
+.PHONY: clean
+clean: ## remove build/
+	rm -rf build
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
