@@ -122,7 +122,10 @@ struct db_tx {
 void db_begin(struct db_tx *tx, struct db_conn *conn, const struct db_inbox *inbox,
 	      struct arena *arena, int64_t deadline_us, struct err *err);
 
-/* Queues a statement; returns its slot. Too many or too large: the next flush fails. */
+/*
+ * Queues a statement with copies of its arguments; returns its slot. Too many or too large: the next
+ * flush fails.
+ */
 int db_add_args(struct db_tx *tx, const struct db_stmt *stmt, const struct db_arg *args, size_t n);
 #define db_add(tx, stmt, ...)                                                                      \
 	db_add_args(tx, stmt, (const struct db_arg[]){__VA_ARGS__},                                \

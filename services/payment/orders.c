@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/civil.h"
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/uuid.h"
 #include "lgsp/dossier/v1/events.pb-c.h"
@@ -55,20 +56,18 @@ static const struct db_stmt expire_orders = {
 	"LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING id::text, dossier_code, version"};
 
 /* The QR payload, "" when the agency has no account: the counter still takes the money. */
-static const char *make_qr(struct call *c, int slot, const char *reference, int64_t amount_vnd)
+static void make_qr(struct call *c, int slot, const char *reference, int64_t amount_vnd,
+		    char out[static VIETQR_MAX])
 {
 	struct vietqr qr = {.amount_vnd = amount_vnd, .bill = "", .purpose = reference};
-	char *text = arena_alloc(c->arena, VIETQR_MAX);
 
+	out[0] = '\0';
 	if (db_rows(&c->tx, slot) == 0)
-		return "";
+		return;
 	qr.bin = db_get_text(&c->tx, slot, 0, 0);
 	qr.number = db_get_text(&c->tx, slot, 0, 1);
-	if (vietqr_write(&qr, text) < 0) {
+	if (vietqr_write(&qr, out) < 0)
 		log_warn("payment.bad_account", LOG_STR("reference", reference));
-		return "";
-	}
-	return text;
 }
 
 static void announce_open(struct call *c, const Dossier__DossierPaymentRequested *asked,
@@ -88,9 +87,8 @@ static void announce_open(struct call *c, const Dossier__DossierPaymentRequested
 
 static int open_order(struct call *c, const Dossier__DossierPaymentRequested *asked)
 {
-	char *reference = arena_alloc(c->arena, PAYMENT_REFERENCE_MAX);
-	uint8_t *id = arena_alloc(c->arena, UUID_BYTES);
-	char *id_text = arena_alloc(c->arena, UUID_TEXT_BYTES);
+	char reference[PAYMENT_REFERENCE_MAX], id_text[UUID_TEXT_BYTES], qr[VIETQR_MAX];
+	uint8_t id[UUID_BYTES];
 	int64_t expires_us = c->now_us + payment_config.order_ttl_hours * US_PER_HOUR;
 	int count, account, ordinal;
 
@@ -104,11 +102,11 @@ static int open_order(struct call *c, const Dossier__DossierPaymentRequested *as
 		return err_set(&c->err, &bad_dossier_code, "code", asked->code);
 	uuid_v7(id);
 	uuid_format(id, id_text);
+	make_qr(c, account, reference, asked->amount_vnd, qr);
 	tx_add(c, &insert_order, DB_UUID(id), DB_TEXT(reference), DB_TEXT(asked->code),
 	       DB_INT4(ordinal), DB_TEXT(asked->procedure_code), DB_TEXT(asked->agency_code),
-	       DB_TEXT(asked->fee_kind), DB_INT8(asked->amount_vnd),
-	       DB_TEXT(make_qr(c, account, reference, asked->amount_vnd)), DB_TIME(c->now_us),
-	       DB_TIME(expires_us));
+	       DB_TEXT(asked->fee_kind), DB_INT8(asked->amount_vnd), DB_TEXT(qr),
+	       DB_TIME(c->now_us), DB_TIME(expires_us));
 	announce_open(c, asked, id_text, expires_us);
 	return 0;
 }

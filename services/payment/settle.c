@@ -70,7 +70,7 @@ int order_lock_by_reference(struct call *c, const char *reference, struct order_
 static void post(struct call *c, const uint8_t *order_id, const char *kind, const char *agency,
 		 const char *debit, const char *credit, int64_t vnd)
 {
-	uint8_t *id = arena_alloc(c->arena, UUID_BYTES);
+	uint8_t id[UUID_BYTES];
 
 	uuid_v7(id);
 	tx_add(c, &insert_ledger_tx, DB_UUID(id), DB_UUID(order_id), DB_TEXT(kind),
@@ -100,7 +100,7 @@ int settle_order(struct call *c, const struct order_row *order, Payment__PayMeth
 		 const char *account, const char **ret_receipt_number)
 {
 	Payment__PaymentPaid event = PAYMENT__PAYMENT_PAID__INIT;
-	const char *number;
+	const char *number = NULL;
 
 	if (take_receipt_number(c, order, &number) < 0)
 		return c->err.status;

@@ -133,6 +133,7 @@ int vietqr_write(const struct vietqr *qr, char out[static VIETQR_MAX])
 	struct buf text;
 	int rc;
 
+	out[0] = '\0';
 	if (!is_digits(qr->bin, 6, 6) || !is_number(qr->number) || !is_text(qr->bill, 25) ||
 	    !is_text(qr->purpose, VIETQR_PURPOSE_MAX) || qr->amount_vnd < 0 ||
 	    qr->amount_vnd > MONEY_MAX_VND)
