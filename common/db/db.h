@@ -24,7 +24,7 @@
 #include "common/base/arena.h"
 #include "common/base/err.h"
 
-#define DB_TX_STATEMENTS_MAX 256
+#define DB_TX_STATEMENTS_MAX 4096 /* a profile of a province is one transaction */
 #define DB_TX_BYTES_MAX      (8 * 1024 * 1024)
 
 struct db_stmt {
@@ -123,8 +123,8 @@ void db_begin(struct db_tx *tx, struct db_conn *conn, const struct db_inbox *inb
 	      struct arena *arena, int64_t deadline_us, struct err *err);
 
 /*
- * Queues a statement with copies of its arguments; returns its slot. Too many or too large: the next
- * flush fails.
+ * Queues a statement with copies of its arguments; returns its slot. Too many or too large: the
+ * next flush fails.
  */
 int db_add_args(struct db_tx *tx, const struct db_stmt *stmt, const struct db_arg *args, size_t n);
 #define db_add(tx, stmt, ...)                                                                      \
