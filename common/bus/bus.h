@@ -5,6 +5,7 @@
 #ifndef LGSP_BUS_BUS_H
 #define LGSP_BUS_BUS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,7 @@
 
 #define BUS_BODY_MAX_BYTES (960 * 1024)
 #define BUS_TOKEN_BYTES    16
+#define BUS_NAME_MAX       64 /* service names, with NUL */
 #define BUS_ENDPOINTS_MAX  4
 
 /* A CURVE key pair in Z85 and the broker's public key. */
@@ -40,6 +42,9 @@ struct bus_keys {
 int bus_keys_read(const char *secret_path, const char *broker_path, struct bus_keys *ret_keys,
 		  struct err *err);
 void bus_keys_wipe(struct bus_keys *keys);
+
+/* [a-z][a-z0-9._-]{0,62}: what a service may be called. */
+bool bus_name_valid(const char *name, size_t n);
 
 /* Splits "tcp://a:5555 tcp://b:5555" at spaces. Returns the number, or ERR_INVALID. */
 int bus_endpoints_split(const char *list, char out[static BUS_ENDPOINTS_MAX][128], struct err *err);
