@@ -24,7 +24,9 @@ int pbjson_to_json(const ProtobufCMessage *msg, bool emit_defaults, struct json_
 
 /*
  * Parses JSON into a message in the arena. ERR_INVALID with code MALFORMED_JSON, UNKNOWN_FIELD,
- * BAD_VALUE, TOO_DEEP, and the path of the field. An empty text is an empty message.
+ * BAD_VALUE, TOO_DEEP, TOO_MANY_ELEMENTS, and the path of the field; limits as pb_check()'s. An
+ * empty text is an empty message. Integers may be numbers or strings, in any form of a JSON number
+ * ("1000", 1e3) whose value is exact.
  */
 int pbjson_read(const ProtobufCMessageDescriptor *desc, const char *json, size_t n,
 		struct arena *arena, ProtobufCMessage **ret_msg, struct err *err);
