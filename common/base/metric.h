@@ -18,7 +18,10 @@ struct metric;
  */
 struct metric *metric_counter(const char *name, const char *labels, const char *help);
 struct metric *metric_gauge(const char *name, const char *labels, const char *help);
-/* Microsecond observations in buckets from 100 us to 30 s. */
+/*
+ * Microsecond observations in buckets from 100 us to 30 s; rendered in seconds as Prometheus wants,
+ * so the name ends in _seconds.
+ */
 struct metric *metric_histogram(const char *name, const char *labels, const char *help);
 
 void metric_add(struct metric *m, int64_t n);

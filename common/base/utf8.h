@@ -18,9 +18,9 @@ size_t utf8_length(const char *s);
 size_t utf8_cut(const char *s, size_t max);
 /* NFC in the arena; NULL when invalid or at the cap. */
 char *utf8_nfc(struct arena *arena, const char *s);
-/* For search: NFC, lower case, accents removed, d for đ, runs of white space made one space. */
+/* For search: NFC, lower case, accents removed, d for đ, white space trimmed and made one space. */
 char *utf8_fold(struct arena *arena, const char *s);
-/* ASCII for payment references: as fold but in upper case, other characters dropped. */
+/* ASCII for payment references: as fold but in upper case, what is not printable ASCII dropped. */
 char *utf8_ascii_upper(struct arena *arena, const char *s);
 
 #endif

@@ -3,7 +3,9 @@
  * ZeroMQ sockets.
  *
  * Everything here except loop_post() and loop_stop() belongs to the loop's thread. Handles are
- * freed only in their close callbacks; loop_free() closes what is left and runs the loop dry.
+ * freed only in their close callbacks; loop_free() runs what is still posted, closes what is left
+ * (foreign handles of loop_uv() too: their memory must last until then) and runs the loop dry.
+ * loop_new() ignores SIGPIPE.
  *
  * ZeroMQ: ZMQ_FD is edge-triggered, and any zmq call may swallow the edge. So the fd only wakes the
  * loop; before it blocks, a prepare handle asks every socket for ZMQ_POLLIN and keeps the loop
