@@ -1,0 +1,119 @@
+/* What the dossier feed adds: procedures in force, dossiers, R2-04, R2-12, R2-13, R2-16, on time.
+ */
+#include <string.h>
+
+#include "common/base/civil.h"
+#include "lgsp/dossier/v1/events.pb-c.h"
+#include "services/kpi/kpi.h"
+
+#define ONLINE_LEVEL_MIN 3  /* "level 3 or 4" of R2-12 */
+#define SATISFIED_MIN    12 /* of 15: the three ratings average 4 of 5 */
+
+static const struct err_kind bad_event = {ERR_INVALID, "BAD_EVENT", "Sự kiện có ngày không hợp lệ",
+					  "the event has an invalid date"};
+
+static const struct db_stmt add_to_counter = {
+	"INSERT INTO counter (indicator_id, agency_code, month, numerator, denominator) "
+	"VALUES ($1, $2, $3, $4, 1) ON CONFLICT (indicator_id, month, agency_code) DO UPDATE SET "
+	"numerator = counter.numerator + excluded.numerator, "
+	"denominator = counter.denominator + 1"};
+
+static const struct db_stmt put_procedure = {
+	"INSERT INTO fact_procedure (code, version, levels, fee_vnd, online_level, valid_from, "
+	"valid_to) "
+	"VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (code, version) DO UPDATE SET "
+	"levels = excluded.levels, fee_vnd = excluded.fee_vnd, "
+	"online_level = excluded.online_level, valid_from = excluded.valid_from, "
+	"valid_to = excluded.valid_to"};
+
+static const struct db_stmt insert_dossier = {
+	"INSERT INTO fact_dossier (code, procedure_code, receiving_agency_code, "
+	"competent_agency_code, channel, online_level, held, demanded, submitted_at) "
+	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"};
+
+static const struct db_stmt finish_dossier = {
+	"UPDATE fact_dossier SET finished_at = $2, verdict = $3, handoffs = $4, "
+	"handoffs_electronic = $5 WHERE code = $1"};
+
+static const struct db_stmt insert_rating = {
+	"INSERT INTO fact_rating (dossier_code, agency_code, satisfied, rated_at) "
+	"VALUES ($1, $2, $3, $4)"};
+
+void counter_add(struct call *c, const char *indicator, const char *agency, int64_t at_us,
+		 bool in_numerator)
+{
+	tx_add(c, &add_to_counter, DB_TEXT(indicator), DB_TEXT(agency),
+	       DB_DATE(rules_month_of_us(at_us)), DB_INT8(in_numerator ? 1 : 0));
+}
+
+static int procedure_put(struct call *c, const Dossier__DossierProcedurePut *p)
+{
+	int32_t from, to;
+
+	if (civil_parse(p->valid_from, &from) < 0 || civil_parse_or_forever(p->valid_to, &to) < 0)
+		return err_set(&c->err, &bad_event, NULL, NULL);
+	tx_add(c, &put_procedure, DB_TEXT(p->code), DB_INT4(p->version), DB_TEXT(p->levels),
+	       DB_INT8(p->fee_vnd), DB_INT4(p->online_level), DB_DATE(from), DB_DATE(to));
+	return 0;
+}
+
+static int submitted(struct call *c, const Dossier__DossierSubmitted *d)
+{
+	bool held = false, demanded = false;
+
+	for (size_t i = 0; i < d->n_components; i++) {
+		held |= d->components[i]->held;
+		demanded |= d->components[i]->held && d->components[i]->demanded;
+	}
+	tx_add(c, &insert_dossier, DB_TEXT(d->code), DB_TEXT(d->procedure_code),
+	       DB_TEXT(d->receiving_agency_code), DB_TEXT(d->competent_agency_code),
+	       DB_INT4(d->channel), DB_INT4(d->online_level), DB_BOOL(held), DB_BOOL(demanded),
+	       DB_TIME(d->submitted_us));
+	if (held)
+		counter_add(c, "R2-16", d->receiving_agency_code, d->submitted_us, !demanded);
+	return 0;
+}
+
+static int result_issued(struct call *c, const Dossier__DossierResultIssued *d)
+{
+	bool online = d->channel == DOSSIER__CHANNEL__CHANNEL_OWN_PORTAL ||
+		      d->channel == DOSSIER__CHANNEL__CHANNEL_NATIONAL_PORTAL;
+
+	tx_add(c, &finish_dossier, DB_TEXT(d->code), DB_TIME(d->finished_us), DB_INT4(d->verdict),
+	       DB_INT4(d->handoffs), DB_INT4(d->handoffs_electronic));
+	if (d->handoffs > 0)
+		counter_add(c, "R2-04", d->agency_code, d->finished_us,
+			    d->handoffs == d->handoffs_electronic);
+	counter_add(c, "R2-12", d->agency_code, d->finished_us,
+		    online && d->online_level >= ONLINE_LEVEL_MIN);
+	counter_add(c, "DOSSIER-ON-TIME", d->agency_code, d->finished_us,
+		    d->verdict != DOSSIER__VERDICT__VERDICT_LATE);
+	return 0;
+}
+
+static int rated(struct call *c, const Dossier__DossierRated *d, int64_t at_us)
+{
+	bool satisfied = d->speed + d->attitude + d->result >= SATISFIED_MIN;
+
+	tx_add(c, &insert_rating, DB_TEXT(d->code), DB_TEXT(d->agency_code), DB_BOOL(satisfied),
+	       DB_TIME(at_us));
+	counter_add(c, "R2-13", d->agency_code, at_us, satisfied);
+	return 0;
+}
+
+int kpi_apply_dossier(struct call *c, const struct svc_event *ev)
+{
+	const void *p = ev->payload;
+
+	if (!p)
+		return 0;
+	if (strcmp(ev->type, "dossier.procedure_put") == 0)
+		return procedure_put(c, p);
+	if (strcmp(ev->type, "dossier.submitted") == 0)
+		return submitted(c, p);
+	if (strcmp(ev->type, "dossier.result_issued") == 0)
+		return result_issued(c, p);
+	if (strcmp(ev->type, "dossier.rated") == 0)
+		return rated(c, p, ev->time_us);
+	return 0;
+}
