@@ -1,7 +1,8 @@
 /*
  * The working calendar: which days are worked, the working hours of a day, and the deadlines
  * counted on them. Pure: no clock, no database. A calendar knows the range its rows cover; a result
- * that had to look beyond it is provisional (weekends are still honoured there, holidays are not).
+ * that had to look beyond it is provisional (weekends are still honoured there, and rows that are
+ * estimates; other holidays are not known). Dates outside 1900 … 2199 count as the nearest inside.
  *
  * Rules: Labour Code 2019 Art. 111-112 and the Prime Minister's yearly swaps (rows OFF and WORK);
  * Decree 61/2018 Art. 18 (after 15:00 work starts the next working day; same-day procedures taken
@@ -61,11 +62,17 @@ struct calendar_due {
 	bool provisional; /* the calendar does not cover every day that was counted */
 };
 
-/* When something accepted at start_us is due. value: days or hours, ignored for SAME_DAY. */
+/*
+ * When something accepted at start_us is due. value: days or hours, 0 … 36500, ignored for
+ * SAME_DAY. "After 15:00" is 15:00:00 and later. Working days are whole days after the day of
+ * acceptance, whatever its hour; working hours run from when work starts, which after 15:00 and on
+ * a day off is the start of the next working day (for hours without that rule:
+ * calendar_add_working_minutes()).
+ */
 struct calendar_due calendar_due(const struct calendar *cal, const struct calendar_hours *hours,
 				 int64_t start_us, enum calendar_limit limit, int value);
 
-/* Moves a moment forward by working time; minutes >= 0. */
+/* The earliest moment with that much working time behind start_us; minutes >= 0. */
 struct calendar_due calendar_add_working_minutes(const struct calendar *cal,
 						 const struct calendar_hours *hours,
 						 int64_t start_us, int64_t minutes);
