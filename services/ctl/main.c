@@ -1,0 +1,76 @@
+/* lgspctl: the table of commands. */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/base.h"
+#include "common/base/env.h"
+#include "services/ctl/ctl.h"
+
+static const struct ctl_command commands[] = {
+	{"keys init", "DIR [--services LIST] [--rights FILE] [--prefix I/C/M]",
+	 "make the keys, rights and members of the suite; never overwrites", ctl_keys_init},
+	{"member add", "NAME [--grant \"SERVICE METHOD\"] [--acts-for]",
+	 "make a key for an outside system", ctl_member_add},
+	{"member list", "", "members and their rights", ctl_member_list},
+	{"token issue", "--subject S --ttl SECONDS [--member M]", "sign a bearer token (ES256)",
+	 ctl_token_issue},
+	{"migrate", "[--status] [SERVICE...]", "bring the schemas to the newest version",
+	 ctl_migrate},
+	{"call", "SERVICE METHOD [--as SUBJECT:ROLES:AGENCY] [--deadline MS] [--id UUID] < JSON",
+	 "call one method; prints the reply", ctl_call},
+	{"feed", "SERVICE [--after N] [--limit N] [--verify]",
+	 "events as JSON lines; --verify checks the seals", ctl_feed},
+	{"health", "", "ask every service whether it is ready", ctl_health},
+	{"status", "", "state of the broker", ctl_status},
+};
+
+static int help(FILE *out, int code)
+{
+	fputs("usage: lgspctl COMMAND ...\n\n", out);
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		fprintf(out, "  %s %s\n      %s\n", commands[i].name, commands[i].args,
+			commands[i].help);
+	fputs("\nSettings come from the environment and from LGSP_ENV_FILE "
+	      "(var/run/lgspctl.env).\n",
+	      out);
+	return code;
+}
+
+/* Words of a command's name that argv begins with; 0 when it is another command. */
+static int words_matched(const char *name, int argc, char **argv)
+{
+	int words = 0;
+
+	while (*name) {
+		size_t len = strcspn(name, " ");
+
+		if (words + 1 >= argc || strlen(argv[words + 1]) != len ||
+		    strncmp(name, argv[words + 1], len) != 0)
+			return 0;
+		words++;
+		name += len + (name[len] == ' ');
+	}
+	return words;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc >= 2 && strcmp(argv[1], "--version") == 0) {
+		puts(base_version());
+		return 0;
+	}
+	if (argc < 2 || strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0)
+		return help(argc < 2 ? stderr : stdout, argc < 2 ? EXIT_USAGE : 0);
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		int words = words_matched(commands[i].name, argc, argv);
+
+		if (words == 0)
+			continue;
+		int rc = ctl_load_settings();
+
+		argv[words] = (char *)(uintptr_t)commands[i].name;
+		return rc ? rc : commands[i].run(argc - words, argv + words);
+	}
+	ctl_say(EXIT_USAGE, "no command \"%s\"", argv[1]);
+	return help(stderr, EXIT_USAGE);
+}

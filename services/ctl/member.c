@@ -1,0 +1,140 @@
+/* member add|list: outside systems and their rights. */
+#include <czmq.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/base.h"
+#include "common/base/buf.h"
+#include "common/base/env.h"
+#include "services/ctl/ctl.h"
+#include "services/ctl/file.h"
+#include "services/ctl/keys.h"
+
+static int settings(struct keys_dir *keys)
+{
+	*keys = (struct keys_dir){
+		.dir = ctl_setting("LGSP_KEYS_DIR", NULL),
+		.members = ctl_setting("LGSP_MEMBERS_DIR", NULL),
+		.rights = ctl_setting("LGSP_RIGHTS", NULL),
+		.prefix = ctl_setting("LGSP_MEMBER_PREFIX", "VN/GOV/H40"),
+	};
+	return keys->dir && keys->members && keys->rights ? 0 : EXIT_CONFIG;
+}
+
+/* "dossier Submit, directory *" as lines of the rights file. */
+static int write_grants(const struct keys_dir *keys, const char *name, const char *grants,
+			bool acts_for)
+{
+	CLEANUP_FREE char *copy = base_strdup(grants);
+	char *save = NULL;
+	struct buf out;
+
+	buf_init(&out, 65536);
+	for (char *g = strtok_r(copy, ",", &save); g; g = strtok_r(NULL, ",", &save)) {
+		char service[64], method[80], more;
+
+		if (sscanf(g, " %63[a-z*.] %79[A-Za-z.*] %c", service, method, &more) != 2) {
+			buf_done(&out);
+			return ctl_say(EXIT_USAGE, "\"%s\" is not SERVICE METHOD", g);
+		}
+		buf_printf(&out, "grant %s/%s %s %s%s\n", keys->prefix, name, service, method,
+			   acts_for ? " acts_for" : "");
+	}
+	int rc = file_append(keys->rights, buf_str(&out));
+
+	buf_done(&out);
+	return rc < 0 ? ctl_say(CTL_FAILED, "%s: %s", keys->rights, strerror(errno)) : 0;
+}
+
+int ctl_member_add(int argc, char **argv)
+{
+	const char *grants = "", *acts_for = NULL;
+	const struct ctl_option options[] = {
+		{"--grant", true, &grants},
+		{"--acts-for", false, &acts_for},
+	};
+	int words = ctl_options(argc, argv, options, ARRAY_LEN(options));
+	struct keys_dir keys;
+
+	if (words < 0)
+		return -words;
+	if (words != 2 || !keys_name_ok(argv[1]))
+		return ctl_say(EXIT_USAGE, "member add needs a name of a-z, 0-9 and -");
+	int rc = settings(&keys);
+
+	if (rc != 0)
+		return rc;
+	rc = keys_make(&keys, argv[1], true);
+	if (rc < 0)
+		return CTL_FAILED;
+	if (rc > 0)
+		return ctl_say(CTL_FAILED, "%s is a member already", argv[1]);
+	rc = write_grants(&keys, argv[1], grants, acts_for != NULL);
+	if (rc == 0)
+		printf("%s/%s\n  key     %s/%s.key_secret\n  broker  %s/broker.key\n", keys.prefix,
+		       argv[1], keys.dir, argv[1], keys.dir);
+	return rc;
+}
+
+static void list_rights(const char *rights, const char *member)
+{
+	CLEANUP_FILE FILE *f = fopen(rights, "re");
+	char line[512], verb[16], who[256], rest[256];
+
+	while (f && fgets(line, sizeof line, f)) {
+		if (sscanf(line, "%15s %255s %255[^\n]", verb, who, rest) == 3 &&
+		    strcmp(who, member) == 0)
+			printf("  %s %s\n", verb, rest);
+	}
+}
+
+static int list_one(const struct keys_dir *keys, const char *file)
+{
+	char path[4096];
+
+	snprintf(path, sizeof path, "%s/%s", keys->members, file);
+	zcert_t *cert = zcert_load(path);
+	const char *member = cert ? zcert_meta(cert, "member") : NULL;
+
+	if (!member) {
+		zcert_destroy(&cert);
+		return ctl_say(CTL_FAILED, "%s: no certificate with a member address", path);
+	}
+	printf("%s %s\n", member, zcert_public_txt(cert));
+	list_rights(keys->rights, member);
+	zcert_destroy(&cert);
+	return 0;
+}
+
+static int is_key(const struct dirent *e)
+{
+	const char *dot = strrchr(e->d_name, '.');
+
+	return dot && strcmp(dot, ".key") == 0;
+}
+
+int ctl_member_list(int argc, char **argv)
+{
+	struct keys_dir keys;
+	struct dirent **names = NULL;
+
+	if (argc != 1)
+		return ctl_say(EXIT_USAGE, "%s takes no words", argv[0]);
+	int rc = settings(&keys);
+
+	if (rc != 0)
+		return rc;
+	int n = scandir(keys.members, &names, is_key, alphasort);
+
+	if (n < 0)
+		return ctl_say(CTL_FAILED, "%s: %s", keys.members, strerror(errno));
+	for (int i = 0; i < n; i++) {
+		if (list_one(&keys, names[i]->d_name) != 0)
+			rc = CTL_FAILED;
+		free(names[i]);
+	}
+	free(names);
+	return rc;
+}
