@@ -2,11 +2,11 @@
  * A strict HTTP/1.1 server on libuv: for the gateway behind nginx, and for the health and metrics
  * of each process. Requests carry Content-Length only (a valid chunked body is refused with 411);
  * header names and order are kept as received; everything odd is refused with an error response and
- * a closed connection (docs/wire.md has the table). One request at a time per connection: reading
+ * a closed connection. One request at a time per connection: reading
  * stops while one is being answered.
  *
- * Limits: head 16 KiB, 64 headers, target 4 KiB, body as configured; 10 s for a head, 60 s idle,
- * 30 s for a stalled write.
+ * Limits: head 16 KiB, 64 headers, target 4 KiB, body as configured; 10 s for a head, 60 s for a
+ * body, 60 s idle, 30 s for a stalled write. docs/http.md tabulates what is refused how.
  */
 #ifndef LGSP_HTTP_HTTP_H
 #define LGSP_HTTP_HTTP_H
@@ -26,7 +26,7 @@ struct http_header {
 };
 
 struct http_request {
-	struct arena *arena; /* lives until the response is sent */
+	struct arena *arena; /* for the handler's use too; lives until http_respond() */
 	const char *method;
 	const char *target; /* as received */
 	const char *path; /* percent-decoded, valid UTF-8, without NUL; the server refuses others */
@@ -38,9 +38,12 @@ struct http_request {
 	bool keep_alive;
 };
 
-/* Case-insensitive; NULL when absent. */
+/* Case-insensitive; the first of that name; NULL when absent. */
 const char *http_header(const struct http_request *req, const char *name);
-/* Decoded value of a query or form parameter in the arena; NULL when absent or malformed. */
+/*
+ * Decoded value of a query or form parameter in the arena; NULL when absent, given twice,
+ * malformed, not UTF-8 or with a NUL.
+ */
 const char *http_param(struct arena *arena, const char *urlencoded, const char *name);
 
 /* --- parser, without I/O (fuzzed) --- */
@@ -58,6 +61,11 @@ enum http_parse http_parser_feed(struct http_parser *p, const void *bytes, size_
 struct http_request *http_parser_request(struct http_parser *p);
 int http_parser_status(const struct http_parser *p);
 void http_parser_reset(struct http_parser *p);
+/* True once per request: its head asked for "100 Continue" and its body has not come yet. */
+bool http_parser_wants_continue(struct http_parser *p);
+/* Something of a request has been read, but not all of it. */
+bool http_parser_in_head(const struct http_parser *p);
+bool http_parser_in_body(const struct http_parser *p);
 
 /* --- server --- */
 
@@ -73,14 +81,21 @@ struct http_response {
 	size_t body_len;
 };
 
+/* Milliseconds; 0 takes the usual value. Tests shorten them. */
+struct http_limits {
+	uint32_t head_ms, body_ms, idle_ms, write_ms, linger_ms;
+};
+
 struct http_config {
 	/* "unix:/path" or "127.0.0.1:9101"; port 0 lets the system choose. */
 	const char *listen;
 	int unix_mode;   /* file mode of the socket, e.g. 0660 */
 	size_t body_max; /* e.g. 1 MiB */
 	unsigned max_connections;
+	/* Loop thread; HEAD is answered as GET would be, the server leaves the body out. */
 	void (*on_request)(struct http_exchange *x, const struct http_request *req, void *arg);
 	void *arg;
+	struct http_limits limits; /* zeros: the limits above */
 };
 
 /* 0, ERR_INVALID (bad address) or ERR_UNAVAILABLE (cannot listen). */
@@ -88,9 +103,15 @@ int http_server_new(struct loop *loop, const struct http_config *config,
 		    struct http_server **ret_server);
 /* The port in use; 0 for unix sockets. */
 int http_server_port(const struct http_server *server);
-/* Stops accepting; open exchanges are answered with Connection: close. */
+/* Stops accepting; idle connections are closed, open exchanges answered with Connection: close. */
 void http_server_drain(struct http_server *server);
-void http_server_free(struct http_server *server); /* NULL is fine */
+/* No connection is open: after a drain, everything has been answered and sent. */
+bool http_server_idle(const struct http_server *server);
+/* NULL is fine. Exchanges still open may be responded to afterwards, while the loop lives. */
+void http_server_free(struct http_server *server);
+
+/* Reason phrase of a status, e.g. "Bad Request"; "Unknown" for others. */
+const char *http_reason(int status);
 
 /*
  * Answers the exchange, once, now or later, on the loop's thread. When the client has gone the
