@@ -1,0 +1,121 @@
+/* What other services' feeds mean for dossiers: the fee is paid, a record is held. */
+#include <string.h>
+
+#include "common/base/civil.h"
+#include "common/svc/refdata.h"
+#include "lgsp/digitisation/v1/events.pb-c.h"
+#include "lgsp/payment/v1/events.pb-c.h"
+#include "services/dossier/dossier.h"
+
+static const struct err_kind amount_differs = {ERR_CONFLICT, "AMOUNT_DIFFERS",
+					       "Số tiền đã nộp khác số tiền phải nộp của hồ sơ %s",
+					       "what was paid is not what dossier %s owes"};
+static const struct err_kind bad_record = {ERR_INVALID, "BAD_RECORD",
+					   "Bản ghi số hóa %s thiếu mã hoặc ngày hiệu lực",
+					   "record %s lacks an id or its dates"};
+
+static const struct db_stmt insert_pause = {
+	"INSERT INTO pause (dossier, from_at, to_at, reason) VALUES ($1, $2, $3, $4)"};
+
+static const struct db_stmt put_record = {
+	"INSERT INTO held_record AS h (record_id, owner_key, type, number, agency, dossier,"
+	" valid_from, valid_to, pos) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+	" ON CONFLICT (record_id) DO UPDATE SET owner_key = excluded.owner_key,"
+	" type = excluded.type, number = excluded.number, agency = excluded.agency,"
+	" dossier = excluded.dossier, valid_from = excluded.valid_from,"
+	" valid_to = excluded.valid_to, pos = excluded.pos WHERE h.pos < excluded.pos"};
+
+/* --- payment --- */
+
+/*
+ * Starts the clock again. A due date that is provisional stays so, and keeps the version of the
+ * calendar it was counted with: the job counts it again as a whole.
+ */
+static int resume(struct call *c, struct dossier *d)
+{
+	struct rules_pause pause = {.from_us = d->paused_us, .to_us = c->now_us};
+	const struct calendar *cal;
+	struct calendar_due due;
+	int64_t pos;
+	int r = refdata_calendar(c, &cal, &pos);
+
+	if (r < 0)
+		return r;
+	if (pause.to_us < pause.from_us)
+		pause.to_us = pause.from_us;
+	due = rules_due_after_pause(cal, d->limit, d->due_us, pause);
+	if (!d->due_provisional) {
+		d->calendar_version = calendar_version(cal);
+		d->directory_pos = pos;
+	}
+	d->due_us = due.due_us;
+	d->due_provisional = d->due_provisional || due.provisional;
+	refdata_calendar_put(cal);
+	tx_add(c, &insert_pause, DB_TEXT(d->code), DB_TIME(pause.from_us), DB_TIME(pause.to_us),
+	       DB_TEXT("payment"));
+	d->paused_us = 0;
+	return 0;
+}
+
+static int paid(struct call *c, const Payment__PaymentPaid *ev)
+{
+	Dossier__DossierResumed out = DOSSIER__DOSSIER_RESUMED__INIT;
+	const struct rules_transition *row;
+	int slot = dossier_lock_add(c, ev->dossier_code);
+	struct dossier d;
+
+	if (tx_flush(c) < 0)
+		return c->err.status;
+	if (!dossier_read(c, slot, ev->dossier_code, &d))
+		return err_set(&c->err, &dossier_unknown, "dossier_code", ev->dossier_code);
+	if (d.fee_paid)
+		return 0; /* a second order for the same fee: payment refunds it */
+	if (d.fee_vnd != ev->amount_vnd)
+		return err_set(&c->err, &amount_differs, "amount_vnd", d.code);
+	if (rules_transition(d.state, RULES_RESUME, &row, &c->err) < 0)
+		return c->err.status;
+	d.state = row->to;
+	d.fee_paid = true;
+	d.order_id = ev->order_id;
+	if (resume(c, &d) < 0)
+		return c->err.status;
+	dossier_save(c, &d, rules_action_name(RULES_RESUME), "payment");
+	out.code = d.code;
+	out.due_us = d.due_us;
+	out.due_provisional = d.due_provisional;
+	out.order_id = d.order_id;
+	tx_event(c, "dossier.resumed", d.code, d.version, &out.base);
+	return 0;
+}
+
+int dossier_on_payment(struct call *c, const struct svc_event *ev)
+{
+	if (strcmp(ev->type, "payment.paid") == 0 && ev->payload)
+		return paid(c, (const Payment__PaymentPaid *)ev->payload);
+	return 0;
+}
+
+/* --- digitisation --- */
+
+static int registered(struct call *c, const Digitisation__Record *r, int64_t pos)
+{
+	int32_t from, to;
+
+	if (!r || r->record_id[0] == '\0' || civil_parse(r->valid_from, &from) < 0 ||
+	    civil_parse_or_forever(r->valid_to, &to) < 0)
+		return err_set(&c->err, &bad_record, "record", r ? r->record_id : "");
+	tx_add(c, &put_record, DB_TEXT(r->record_id), DB_TEXT(r->owner_key), DB_TEXT(r->type),
+	       DB_TEXT(r->number), DB_TEXT(r->issuing_agency_code), DB_TEXT(r->dossier_code),
+	       DB_DATE(from), DB_DATE(to), DB_INT8(pos));
+	return 0;
+}
+
+int dossier_on_digitisation(struct call *c, const struct svc_event *ev)
+{
+	if (strcmp(ev->type, "digitisation.record_registered") == 0 && ev->payload)
+		return registered(
+			c,
+			((const Digitisation__DigitisationRecordRegistered *)ev->payload)->record,
+			ev->pos);
+	return 0;
+}

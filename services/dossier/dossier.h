@@ -1,0 +1,154 @@
+/*
+ * What the files of the dossier service share: the row of a dossier as handlers work on it, and the
+ * handlers themselves. A change of a dossier is always the same four steps:
+ *
+ *	if (dossier_take(c, in->code, RULES_ACCEPT, &d) < 0)   // begin, lock, state table, agency
+ *		return call_fail(c);
+ *	d.accepted_us = c->now_us;                              // decide on the locked row
+ *	dossier_save(c, &d, "accept", "");                      // row and history
+ *	dossier event, tx_commit, reply
+ */
+#ifndef LGSP_DOSSIER_DOSSIER_H
+#define LGSP_DOSSIER_DOSSIER_H
+
+#include "common/base/crypt.h"
+#include "common/svc/svc.h"
+#include "lgsp/digitisation/v1/digitisation.pb-c.h"
+#include "lgsp/dossier/v1/dossier.pb-c.h"
+#include "lgsp/dossier/v1/events.pb-c.h"
+#include "services/dossier/rules.h"
+
+/* A dossier with the facts of its procedure; strings live as long as the transaction's results. */
+struct dossier {
+	const char *code;
+	int32_t version;
+	Dossier__DossierState state;
+	Dossier__DossierState was; /* before the action it was taken for */
+	const char *procedure_code;
+	int32_t procedure_version;
+	struct rules_agencies agencies;
+	Dossier__Channel channel;
+	int64_t submitted_us, accepted_us;
+	int64_t due_us;
+	bool due_provisional;
+	int32_t calendar_version;
+	int64_t directory_pos;
+	int64_t paused_us, finished_us;
+	Dossier__Verdict verdict;
+	int64_t fee_vnd;
+	bool fee_paid;
+	const char *order_id;
+	const char *result_number;
+	const char *result_file_id;
+	int32_t handoffs, handoffs_electronic;
+	bool rated;
+	/* of the filing */
+	const char *owner_key;
+	/* of the procedure */
+	struct rules_limit limit;
+	const char *fee_kind;
+	int64_t procedure_fee_vnd;
+	uint32_t online_level;
+	const char *result_type;
+};
+
+/* Begins the transaction and queues the locking read; the caller flushes. Returns the slot. */
+int dossier_take_add(struct call *c, const char *code);
+/*
+ * Reads the slot and applies the state table: d->state is the state after the action. NOT_FOUND
+ * with code UNKNOWN_DOSSIER, CONFLICT with WRONG_STATE, DENIED with NOT_IN_HAND.
+ */
+int dossier_take_check(struct call *c, int slot, const char *code, enum rules_action action,
+		       struct dossier *ret_dossier);
+/* Both with a flush between. */
+int dossier_take(struct call *c, const char *code, enum rules_action action,
+		 struct dossier *ret_dossier);
+
+extern const struct err_kind dossier_unknown; /* UNKNOWN_DOSSIER, arg = code */
+
+/* Queues the locking read in an open transaction; dossier_read() takes it, false when absent. */
+int dossier_lock_add(struct call *c, const char *code);
+bool dossier_read(const struct call *c, int slot, const char *code, struct dossier *ret_dossier);
+
+/* Queues the row with version + 1 (set in d too) and its history entry. */
+void dossier_save(struct call *c, struct dossier *d, const char *action, const char *note);
+/* Queues the history entry of the present version. */
+void dossier_history(struct call *c, const struct dossier *d, const char *action, const char *note);
+
+/* Subject of the caller, or its member when it speaks for itself. */
+const char *dossier_actor(const struct call *c);
+/* The text in NFC; "" when the arena is full (the flush then fails too). */
+const char *dossier_nfc(struct call *c, const char *s);
+
+/* --- files in digitisation (files.c) --- */
+
+/*
+ * Asks digitisation for facts about files, before the transaction. Returns 0 with one entry per id
+ * in order (NULL: not found), or the trouble in c->err.
+ */
+int files_stat(struct call *c, const char *const *ids, size_t n,
+	       const Digitisation__FileStat ***ret_stats);
+/* Adds FILE_UNKNOWN or FILE_QUARANTINED to err when the file cannot be used. */
+void files_check(const Digitisation__FileStat *stat, const char *id, const char *field,
+		 struct err *err);
+
+/* --- receipt secrets (receipt.c) --- */
+
+#define RECEIPT_SECRET_CHARS 24
+#define RECEIPT_SALT_BYTES   16
+
+/* Reads LGSP_OWNER_KEY. */
+int receipt_start(const char *key_path, struct err *err);
+const uint8_t *receipt_owner_key(void);
+/*
+ * The secret of the receipt for this call: pseudo-random under the province's key from caller and
+ * message id, so that a repeated request gets the same one although only its hash is stored.
+ */
+void receipt_secret(const struct call *c, char out[static RECEIPT_SECRET_CHARS + 1]);
+void receipt_hash(const uint8_t salt[static RECEIPT_SALT_BYTES], const char *secret,
+		  uint8_t out[static CRYPT_SHA256_BYTES]);
+/*
+ * Whether secret belongs to the receipt of code: counts the attempt first. 0; NOT_FOUND with code
+ * TRACK_NOT_FOUND for a wrong secret and for an unknown code; DENIED with TRACK_LOCKED.
+ */
+int receipt_check(struct call *c, const char *code, const char *secret);
+
+/* --- procedures (catalogue.c) --- */
+
+/* Queues the reading of the procedure in force on a day. */
+int catalogue_add(struct call *c, const char *code, int32_t day);
+/* > 0: in force, in ret; 0: not (err has UNKNOWN_PROCEDURE or PROCEDURE_NOT_IN_FORCE); < 0 c->err.
+ */
+int catalogue_read(struct call *c, int slot, const char *code, struct err *err,
+		   const Dossier__Procedure **ret_procedure);
+
+/* --- handlers --- */
+
+#define DOSSIER_HANDLER(name, Name)                                                                \
+	void dossier_##name(Dossier__DossierService_Service *svc,                                  \
+			    const Dossier__##Name##Request *in,                                    \
+			    Dossier__##Name##Reply_Closure reply, void *data)
+
+DOSSIER_HANDLER(import_profile, ImportProfile);
+DOSSIER_HANDLER(get_procedure, GetProcedure);
+DOSSIER_HANDLER(list_procedures, ListProcedures);
+DOSSIER_HANDLER(submit, Submit);
+DOSSIER_HANDLER(accept, Accept);
+DOSSIER_HANDLER(forward, Forward);
+DOSSIER_HANDLER(request_payment, RequestPayment);
+DOSSIER_HANDLER(issue_result, IssueResult);
+DOSSIER_HANDLER(return_result, ReturnResult);
+DOSSIER_HANDLER(rate, Rate);
+DOSSIER_HANDLER(get, Get);
+DOSSIER_HANDLER(track, Track);
+
+/* --- feeds and jobs (consumers.c, due.c) --- */
+
+int dossier_on_payment(struct call *c, const struct svc_event *ev);
+int dossier_on_digitisation(struct call *c, const struct svc_event *ev);
+/* Counts provisional due dates again with a newer calendar. */
+int dossier_job_due(struct call *c);
+/* Forgets failed look-ups older than the lock. */
+int dossier_job_track_locks(struct call *c);
+
+#endif

@@ -1,0 +1,402 @@
+/*
+ * Filing a dossier. One transaction of two flushes: the first brings what the rules need and the
+ * ordinal of the code (a refusal rolls it back, so codes stay without gaps), the second writes.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/base.h"
+#include "common/base/civil.h"
+#include "services/dossier/dossier.h"
+
+static const struct err_kind agency_not_in_force = {
+	ERR_INVALID, "AGENCY_NOT_IN_FORCE", "Cơ quan %s không tồn tại hoặc không còn hoạt động",
+	"agency %s is unknown or not in force on this date"};
+static const struct err_kind not_competent = {
+	ERR_INVALID, "AGENCY_NOT_COMPETENT",
+	"Cơ quan %s không có thẩm quyền giải quyết thủ tục này",
+	"agency %s is not of a level that decides this procedure"};
+
+static const struct db_stmt read_agency = {
+	"SELECT level FROM ref_agency WHERE code = $1 AND valid_from <= $2 AND valid_to >= $2"};
+
+static const struct db_stmt read_held = {
+	"SELECT record_id, type, CASE dossier WHEN '' THEN agency ELSE dossier END"
+	" FROM held_record WHERE owner_key = $1 AND valid_from <= $2 AND valid_to >= $2"
+	" ORDER BY valid_from DESC, record_id LIMIT 500"};
+
+static const struct db_stmt next_ordinal = {
+	"INSERT INTO code_counter AS n (agency, day, last) VALUES ($1, $2, 1)"
+	" ON CONFLICT (agency, day) DO UPDATE SET last = n.last + 1 RETURNING last"};
+
+static const struct db_stmt insert_dossier = {
+	"INSERT INTO dossier (code, version, state, procedure_code, procedure_version,"
+	" receiving_agency, competent_agency, holder_agency, channel, submitted_at)"
+	" VALUES ($1, 1, 1, $2, $3, $4, $5, $4, $6, $7)"};
+
+static const struct db_stmt insert_filing = {
+	"INSERT INTO filing (code, applicant_kind, applicant_number, applicant_name,"
+	" applicant_phone, applicant_address, owner_key, form_names, form_values, filer,"
+	" filer_is_citizen, secret_salt, secret_hash)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"};
+
+static const struct db_stmt insert_components = {
+	"INSERT INTO component (dossier, code, ordinal, paper_copies, held_record, held_source,"
+	" reused, demanded)"
+	" SELECT $1, u.code, u.n, u.papers, nullif(u.held, ''), nullif(u.source, ''),"
+	" u.reused = 1, u.demanded = 1 FROM unnest($2::text[], $3::int8[], $4::text[], $5::text[],"
+	" $6::int8[], $7::int8[])"
+	" WITH ORDINALITY AS u (code, papers, held, source, reused, demanded, n)"};
+
+static const struct db_stmt insert_files = {
+	"INSERT INTO component_file (dossier, component, file_id, ordinal, sha256)"
+	" SELECT $1, u.component, u.file_id, u.n, u.sha256"
+	" FROM unnest($2::text[], $3::text[], $4::text[])"
+	" WITH ORDINALITY AS u (component, file_id, sha256, n)"};
+
+/* One file handed in, for one component. */
+struct handed {
+	const char *component;
+	const char *file_id;
+	const Digitisation__FileStat *stat;
+	char field[64];
+};
+
+/* A filing on its way through the handler; lives in the call's arena. */
+struct filing {
+	const Dossier__SubmitRequest *in;
+	enum rules_filer filer;
+	int32_t today;
+	const char *competent;
+	char owner_key[CRYPT_SHA256_HEX];
+	struct handed *files;
+	size_t n_files;
+	const Dossier__Procedure *procedure;
+	struct rules_held *held;
+	size_t n_held;
+	struct rules_component *components; /* one per component of the procedure */
+	const char *code;
+	char secret[RECEIPT_SECRET_CHARS + 1];
+	struct err found; /* every broken rule */
+	struct {
+		int procedure, receiving, competent, held, ordinal;
+	} slot;
+};
+
+static enum rules_filer filer_of(const struct call *c)
+{
+	if (call_has_role(c, "citizen"))
+		return RULES_BY_CITIZEN;
+	return c->caller.subject[0] != '\0' ? RULES_BY_STAFF : RULES_BY_SYSTEM;
+}
+
+/* --- before the transaction --- */
+
+static void list_files(struct call *c, struct filing *f)
+{
+	const Dossier__SubmitRequest *in = f->in;
+	size_t n = 0;
+
+	for (size_t i = 0; i < in->n_components; i++)
+		n += in->components[i]->n_file_ids;
+	if (n > RULES_FILES_MAX)
+		return; /* refused already */
+	f->files = arena_calloc(c->arena, n, sizeof(*f->files));
+	for (size_t i = 0; f->files && i < in->n_components; i++) {
+		for (size_t j = 0; j < in->components[i]->n_file_ids; j++) {
+			struct handed *h = &f->files[f->n_files++];
+
+			h->component = in->components[i]->code;
+			h->file_id = in->components[i]->file_ids[j];
+			snprintf(h->field, sizeof(h->field), "components[%zu].file_ids[%zu]", i, j);
+		}
+	}
+}
+
+static int stat_files(struct call *c, struct filing *f)
+{
+	const char **ids = arena_calloc(c->arena, f->n_files, sizeof(*ids));
+	const Digitisation__FileStat **stats;
+	int r;
+
+	if (!ids)
+		return err_set(&c->err, &err_too_large, NULL, "arena");
+	for (size_t i = 0; i < f->n_files; i++)
+		ids[i] = f->files[i].file_id;
+	r = files_stat(c, ids, f->n_files, &stats);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < f->n_files; i++) {
+		f->files[i].stat = stats[i];
+		files_check(stats[i], ids[i], f->files[i].field, &f->found);
+	}
+	return 0;
+}
+
+/* What can be said without the database; ends early only on trouble or when it is not theirs. */
+static int look(struct call *c, struct filing *f)
+{
+	const struct rules_agencies of = {.receiving = f->in->agency_code};
+
+	if (f->filer == RULES_BY_STAFF &&
+	    rules_party(&of, RULES_RECEIVER, c->caller.agency, &c->err) < 0)
+		return c->err.status;
+	rules_check_filing(f->in, f->filer, f->today, &f->found);
+	if (f->in->applicant)
+		crypt_owner_key(receipt_owner_key(), f->in->applicant->kind,
+				f->in->applicant->number, f->owner_key);
+	list_files(c, f);
+	return stat_files(c, f);
+}
+
+/* --- first flush: what the rules need --- */
+
+static void add_reads(struct call *c, struct filing *f)
+{
+	const Dossier__SubmitRequest *in = f->in;
+
+	f->slot.procedure = catalogue_add(c, in->procedure_code, f->today);
+	f->slot.receiving = tx_add(c, &read_agency, DB_TEXT(in->agency_code), DB_DATE(f->today));
+	f->slot.competent = tx_add(c, &read_agency, DB_TEXT(f->competent), DB_DATE(f->today));
+	f->slot.held = tx_add(c, &read_held, DB_TEXT(f->owner_key), DB_DATE(f->today));
+	/* Only for a filing that may succeed: the counter's row is locked until the end. */
+	if (f->found.status == 0)
+		f->slot.ordinal =
+			tx_add(c, &next_ordinal, DB_TEXT(in->agency_code), DB_DATE(f->today));
+}
+
+static void read_held_records(struct call *c, struct filing *f)
+{
+	int n = db_rows(&c->tx, f->slot.held);
+
+	f->held = arena_calloc(c->arena, (size_t)n, sizeof(*f->held));
+	for (int i = 0; f->held && i < n; i++)
+		f->held[f->n_held++] = (struct rules_held){
+			.record_id = db_get_text(&c->tx, f->slot.held, i, 0),
+			.type = db_get_text(&c->tx, f->slot.held, i, 1),
+			.source = db_get_text(&c->tx, f->slot.held, i, 2),
+		};
+}
+
+static void check_agencies(struct call *c, struct filing *f)
+{
+	const Dossier__SubmitRequest *in = f->in;
+	const char *level;
+
+	if (db_rows(&c->tx, f->slot.receiving) == 0)
+		err_add(&f->found, &agency_not_in_force, "agency_code", in->agency_code);
+	if (db_rows(&c->tx, f->slot.competent) == 0) {
+		if (in->competent_agency_code[0] != '\0')
+			err_add(&f->found, &agency_not_in_force, "competent_agency_code",
+				f->competent);
+		return;
+	}
+	level = db_get_text(&c->tx, f->slot.competent, 0, 0);
+	if (f->procedure && !strstr(f->procedure->levels, level))
+		err_add(&f->found, &not_competent,
+			in->competent_agency_code[0] ? "competent_agency_code" : "agency_code",
+			f->competent);
+}
+
+/* Every rule that needs the database. 0 when all hold, else c->err has all that do not. */
+static int check(struct call *c, struct filing *f)
+{
+	int r = catalogue_read(c, f->slot.procedure, f->in->procedure_code, &f->found,
+			       &f->procedure);
+
+	if (r < 0)
+		return r;
+	check_agencies(c, f);
+	read_held_records(c, f);
+	if (f->procedure) {
+		f->components =
+			arena_calloc(c->arena, f->procedure->n_components, sizeof(*f->components));
+		if (!f->components)
+			return err_set(&c->err, &err_too_large, NULL, "arena");
+		rules_check_form(f->procedure, f->in, f->today, &f->found);
+		rules_check_components(f->procedure, f->in, f->held, f->n_held, f->components,
+				       &f->found);
+	}
+	c->err = f->found;
+	return c->err.status;
+}
+
+/* --- second flush: the rows --- */
+
+static void add_filing(struct call *c, const struct filing *f)
+{
+	const Dossier__SubmitRequest *in = f->in;
+	const Dossier__Applicant *a = in->applicant;
+	const char **names = arena_calloc(c->arena, in->n_form, sizeof(*names));
+	const char **values = arena_calloc(c->arena, in->n_form, sizeof(*values));
+	uint8_t salt[RECEIPT_SALT_BYTES], hash[CRYPT_SHA256_BYTES];
+
+	for (size_t i = 0; names && values && i < in->n_form; i++) {
+		names[i] = in->form[i]->name;
+		values[i] = dossier_nfc(c, in->form[i]->value);
+	}
+	crypt_random(salt, sizeof(salt));
+	receipt_hash(salt, f->secret, hash);
+	tx_add(c, &insert_filing, DB_TEXT(f->code), DB_TEXT(a->kind), DB_TEXT(a->number),
+	       DB_TEXT(dossier_nfc(c, a->name)), DB_TEXT(rules_phone_normal(c->arena, a->phone)),
+	       DB_TEXT(dossier_nfc(c, a->address)), DB_TEXT(f->owner_key),
+	       DB_TEXTS(names, in->n_form), DB_TEXTS(values, in->n_form), DB_TEXT(dossier_actor(c)),
+	       DB_BOOL(f->filer == RULES_BY_CITIZEN), DB_BYTEA(salt, sizeof(salt)),
+	       DB_BYTEA(hash, sizeof(hash)));
+}
+
+static int add_components(struct call *c, const struct filing *f)
+{
+	size_t n = f->procedure->n_components;
+	const char **codes = arena_calloc(c->arena, n, sizeof(*codes));
+	const char **held = arena_calloc(c->arena, n, sizeof(*held));
+	const char **source = arena_calloc(c->arena, n, sizeof(*source));
+	int64_t *papers = arena_calloc(c->arena, n, sizeof(*papers));
+	int64_t *reused = arena_calloc(c->arena, n, sizeof(*reused));
+	int64_t *demanded = arena_calloc(c->arena, n, sizeof(*demanded));
+
+	if (!codes || !held || !source || !papers || !reused || !demanded)
+		return err_set(&c->err, &err_too_large, NULL, "arena");
+	for (size_t i = 0; i < n; i++) {
+		const struct rules_component *r = &f->components[i];
+
+		codes[i] = r->component->code;
+		held[i] = r->held ? r->held->record_id : "";
+		source[i] = r->held ? r->held->source : "";
+		papers[i] = r->input ? (int64_t)r->input->paper_copies : 0;
+		reused[i] = r->reused;
+		demanded[i] = r->demanded;
+	}
+	if (n > 0)
+		tx_add(c, &insert_components, DB_TEXT(f->code), DB_TEXTS(codes, n),
+		       DB_INT8S(papers, n), DB_TEXTS(held, n), DB_TEXTS(source, n),
+		       DB_INT8S(reused, n), DB_INT8S(demanded, n));
+	return 0;
+}
+
+static int add_files(struct call *c, const struct filing *f)
+{
+	size_t n = f->n_files;
+	const char **component = arena_calloc(c->arena, n, sizeof(*component));
+	const char **id = arena_calloc(c->arena, n, sizeof(*id));
+	const char **sha256 = arena_calloc(c->arena, n, sizeof(*sha256));
+
+	if (!component || !id || !sha256)
+		return err_set(&c->err, &err_too_large, NULL, "arena");
+	for (size_t i = 0; i < n; i++) {
+		component[i] = f->files[i].component;
+		id[i] = f->files[i].file_id;
+		sha256[i] = f->files[i].stat->sha256;
+	}
+	if (n > 0)
+		tx_add(c, &insert_files, DB_TEXT(f->code), DB_TEXTS(component, n), DB_TEXTS(id, n),
+		       DB_TEXTS(sha256, n));
+	return 0;
+}
+
+static int add_event(struct call *c, const struct filing *f)
+{
+	Dossier__DossierSubmitted ev = DOSSIER__DOSSIER_SUBMITTED__INIT;
+	size_t n = f->procedure->n_components;
+	Dossier__ComponentFact *facts = arena_calloc(c->arena, n, sizeof(*facts));
+	Dossier__ComponentFact **list = arena_calloc(c->arena, n, sizeof(*list));
+	const char **ids = arena_calloc(c->arena, f->n_files, sizeof(*ids));
+
+	if (!facts || !list || !ids)
+		return err_set(&c->err, &err_too_large, NULL, "arena");
+	for (size_t i = 0; i < n; i++) {
+		const struct rules_component *r = &f->components[i];
+
+		dossier__component_fact__init(&facts[i]);
+		facts[i].code = r->component->code;
+		facts[i].held = r->held != NULL;
+		facts[i].reused = r->reused;
+		facts[i].demanded = r->demanded;
+		list[i] = &facts[i];
+	}
+	for (size_t i = 0; i < f->n_files; i++)
+		ids[i] = f->files[i].file_id;
+	ev.code = f->code;
+	ev.procedure_code = f->procedure->code;
+	ev.receiving_agency_code = f->in->agency_code;
+	ev.competent_agency_code = f->competent;
+	ev.channel = f->in->channel;
+	ev.online_level = f->procedure->online_level;
+	ev.owner_key = f->owner_key;
+	ev.components = list;
+	ev.n_components = n;
+	ev.submitted_us = c->now_us;
+	ev.file_ids = ids;
+	ev.n_file_ids = f->n_files;
+	tx_event(c, "dossier.submitted", f->code, 1, &ev.base);
+	return 0;
+}
+
+static int add_rows(struct call *c, struct filing *f)
+{
+	const Dossier__SubmitRequest *in = f->in;
+	const struct dossier d = {
+		.code = f->code,
+		.version = 1,
+		.state = DOSSIER__DOSSIER_STATE__DOSSIER_STATE_FILED,
+		.agencies.holder = in->agency_code,
+	};
+
+	tx_add(c, &insert_dossier, DB_TEXT(f->code), DB_TEXT(f->procedure->code),
+	       DB_INT4(f->procedure->version), DB_TEXT(in->agency_code), DB_TEXT(f->competent),
+	       DB_INT4(in->channel), DB_TIME(c->now_us));
+	add_filing(c, f);
+	if (add_components(c, f) < 0 || add_files(c, f) < 0)
+		return c->err.status;
+	dossier_history(c, &d, rules_action_name(RULES_SUBMIT), "");
+	return add_event(c, f);
+}
+
+/* --- reply --- */
+
+static int fill_reply(struct call *c, const struct filing *f, Dossier__SubmitReply *out)
+{
+	Dossier__FileReceipt *files = arena_calloc(c->arena, f->n_files, sizeof(*files));
+
+	out->files = arena_calloc(c->arena, f->n_files, sizeof(out->files[0]));
+	if (!files || !out->files)
+		return err_set(&c->err, &err_too_large, NULL, "arena");
+	out->code = f->code;
+	out->submitted_us = c->now_us;
+	for (size_t i = 0; i < f->n_files; i++) {
+		dossier__file_receipt__init(&files[i]);
+		files[i].file_id = f->files[i].file_id;
+		files[i].sha256 = f->files[i].stat->sha256;
+		out->files[out->n_files++] = &files[i];
+	}
+	return 0;
+}
+
+DOSSIER_HANDLER(submit, Submit)
+{
+	struct call *c = call_of(data);
+	Dossier__SubmitReply out = DOSSIER__SUBMIT_REPLY__INIT;
+	struct filing *f = arena_alloc(c->arena, sizeof(*f));
+
+	(void)svc;
+	CHECK(f);
+	f->in = in;
+	f->filer = filer_of(c);
+	f->today = civil_of_us(c->now_us);
+	f->competent = in->competent_agency_code[0] ? in->competent_agency_code : in->agency_code;
+	if (look(c, f) < 0)
+		return call_fail(c);
+	tx_begin(c);
+	add_reads(c, f);
+	if (tx_flush(c) < 0 || check(c, f) < 0)
+		return call_fail(c);
+	f->code = rules_make_code(c->arena, in->agency_code, f->today,
+				  db_get_int(&c->tx, f->slot.ordinal, 0, 0));
+	receipt_secret(c, f->secret);
+	if (add_rows(c, f) < 0 || fill_reply(c, f, &out) < 0)
+		return call_fail(c);
+	if (tx_commit(c, &out.base) < 0)
+		return call_fail(c);
+	out.receipt_secret = f->secret;
+	reply(&out, data);
+}

@@ -1,0 +1,50 @@
+/* The dossier service: README.md. */
+#include "common/base/base.h"
+#include "common/svc/refdata.h"
+#include "services/dossier/dossier.h"
+
+extern const struct rpc_table dossier_rpcs;
+
+static const char *owner_key_path;
+
+static const struct env_var env[] = {
+	{"LGSP_OWNER_KEY", ENV_SECRET, NULL, 0, 0, "file of 32 bytes: key of owner pseudonyms",
+	 &owner_key_path},
+};
+
+static Dossier__DossierService_Service handlers = DOSSIER__DOSSIER_SERVICE__INIT(dossier_);
+
+static const struct svc_consumer consumers[] = {
+	{.source = "directory", .apply = refdata_apply},
+	{.source = "payment", .apply = dossier_on_payment},
+	{.source = "digitisation", .apply = dossier_on_digitisation},
+};
+
+static const struct svc_job jobs[] = {
+	{.name = "due", .every_ms = 2000, .run = dossier_job_due},
+	{.name = "track_locks", .every_ms = 600000, .run = dossier_job_track_locks},
+};
+
+static int start(struct err *err)
+{
+	return receipt_start(owner_key_path, err);
+}
+
+static const struct svc dossier_service = {
+	.name = "dossier",
+	.rpcs = &dossier_rpcs,
+	.handlers = &handlers.base,
+	.consumers = consumers,
+	.n_consumers = ARRAY_LEN(consumers),
+	.jobs = jobs,
+	.n_jobs = ARRAY_LEN(jobs),
+	.env = env,
+	.n_env = ARRAY_LEN(env),
+	.schema_version = 1,
+	.start = start,
+};
+
+int main(int argc, char **argv)
+{
+	return svc_main(argc, argv, &dossier_service);
+}

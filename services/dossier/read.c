@@ -1,0 +1,189 @@
+/* The whole dossier for the agencies that have it in hand; each reading is recorded. */
+#include <string.h>
+
+#include "common/base/uuid.h"
+#include "services/dossier/dossier.h"
+
+/* The same row as a change sees it, locked for the moment of the reading. */
+static const struct db_stmt read_filing = {
+	"SELECT applicant_kind, applicant_number, applicant_name, applicant_phone,"
+	" applicant_address, form_names, form_values FROM filing WHERE code = $1"};
+
+static const struct db_stmt read_components = {
+	"SELECT c.code, c.paper_copies, c.demanded,"
+	" coalesce((SELECT array_agg(f.file_id ORDER BY f.ordinal) FROM component_file f"
+	"   WHERE f.dossier = c.dossier AND f.component = c.code), '{}'::text[])"
+	" FROM component c WHERE c.dossier = $1 ORDER BY c.ordinal"};
+
+static const struct db_stmt read_history = {
+	"SELECT version, state, action, actor, agency, note, at FROM history"
+	" WHERE dossier = $1 ORDER BY version"};
+
+static const struct db_stmt log_reading = {
+	"INSERT INTO read_log (id, dossier, subject, member, agency, purpose, at)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7)"};
+
+struct slots {
+	int dossier, filing, components, history;
+};
+
+static int no_room(struct call *c)
+{
+	return err_set(&c->err, &err_too_large, NULL, "arena");
+}
+
+static int fill_form(struct call *c, int slot, Dossier__Dossier *out)
+{
+	size_t n, n_values;
+	const char **names = db_get_texts(&c->tx, slot, 0, 5, &n);
+	const char **values = db_get_texts(&c->tx, slot, 0, 6, &n_values);
+	Dossier__FormField *fields = arena_calloc(c->arena, n, sizeof(*fields));
+
+	out->form = arena_calloc(c->arena, n, sizeof(out->form[0]));
+	if (!fields || !out->form)
+		return no_room(c);
+	for (size_t i = 0; i < n; i++) {
+		dossier__form_field__init(&fields[i]);
+		fields[i].name = names[i];
+		fields[i].value = values[i];
+		out->form[out->n_form++] = &fields[i];
+	}
+	return 0;
+}
+
+static int fill_applicant(struct call *c, int slot, Dossier__Dossier *out)
+{
+	Dossier__Applicant *a = arena_alloc(c->arena, sizeof(*a));
+
+	if (!a)
+		return no_room(c);
+	dossier__applicant__init(a);
+	a->kind = db_get_text(&c->tx, slot, 0, 0);
+	a->number = db_get_text(&c->tx, slot, 0, 1);
+	a->name = db_get_text(&c->tx, slot, 0, 2);
+	a->phone = db_get_text(&c->tx, slot, 0, 3);
+	a->address = db_get_text(&c->tx, slot, 0, 4);
+	out->applicant = a;
+	return 0;
+}
+
+static int fill_components(struct call *c, int slot, Dossier__Dossier *out)
+{
+	int n = db_rows(&c->tx, slot);
+	Dossier__ComponentInput *list = arena_calloc(c->arena, (size_t)n, sizeof(*list));
+
+	out->components = arena_calloc(c->arena, (size_t)n, sizeof(out->components[0]));
+	if (!list || !out->components)
+		return no_room(c);
+	for (int i = 0; i < n; i++) {
+		dossier__component_input__init(&list[i]);
+		list[i].code = db_get_text(&c->tx, slot, i, 0);
+		list[i].paper_copies = (uint32_t)db_get_int(&c->tx, slot, i, 1);
+		list[i].demanded = db_get_bool(&c->tx, slot, i, 2);
+		list[i].file_ids = db_get_texts(&c->tx, slot, i, 3, &list[i].n_file_ids);
+		out->components[out->n_components++] = &list[i];
+	}
+	return 0;
+}
+
+static int fill_history(struct call *c, int slot, Dossier__GetReply *out)
+{
+	int n = db_rows(&c->tx, slot);
+	Dossier__HistoryEntry *list = arena_calloc(c->arena, (size_t)n, sizeof(*list));
+
+	out->history = arena_calloc(c->arena, (size_t)n, sizeof(out->history[0]));
+	if (!list || !out->history)
+		return no_room(c);
+	for (int i = 0; i < n; i++) {
+		dossier__history_entry__init(&list[i]);
+		list[i].version = (int32_t)db_get_int(&c->tx, slot, i, 0);
+		list[i].state = (Dossier__DossierState)db_get_int(&c->tx, slot, i, 1);
+		list[i].action = db_get_text(&c->tx, slot, i, 2);
+		list[i].actor = db_get_text(&c->tx, slot, i, 3);
+		list[i].agency_code = db_get_text(&c->tx, slot, i, 4);
+		list[i].note = db_get_text(&c->tx, slot, i, 5);
+		list[i].time_us = db_get_time_us(&c->tx, slot, i, 6);
+		out->history[out->n_history++] = &list[i];
+	}
+	return 0;
+}
+
+static void fill_dossier(const struct dossier *d, Dossier__Dossier *out)
+{
+	out->code = d->code;
+	out->version = d->version;
+	out->state = d->state;
+	out->procedure_code = d->procedure_code;
+	out->procedure_version = d->procedure_version;
+	out->receiving_agency_code = d->agencies.receiving;
+	out->competent_agency_code = d->agencies.competent;
+	out->holder_agency_code = d->agencies.holder;
+	out->channel = d->channel;
+	out->submitted_us = d->submitted_us;
+	out->accepted_us = d->accepted_us;
+	out->due_us = d->due_us;
+	out->due_provisional = d->due_provisional;
+	out->paused_us = d->paused_us;
+	out->finished_us = d->finished_us;
+	out->verdict = d->verdict;
+	out->fee_vnd = d->fee_vnd;
+	out->fee_paid = d->fee_paid;
+	out->result_number = d->result_number;
+	out->result_file_id = d->result_file_id;
+}
+
+static int fill(struct call *c, const struct slots *s, const struct dossier *d,
+		Dossier__GetReply *out)
+{
+	Dossier__Dossier *o = arena_alloc(c->arena, sizeof(*o));
+
+	if (!o)
+		return no_room(c);
+	dossier__dossier__init(o);
+	out->dossier = o;
+	fill_dossier(d, o);
+	if (fill_applicant(c, s->filing, o) < 0 || fill_form(c, s->filing, o) < 0 ||
+	    fill_components(c, s->components, o) < 0)
+		return c->err.status;
+	return fill_history(c, s->history, out);
+}
+
+static int check_right(struct call *c, int slot, const char *code, struct dossier *d)
+{
+	if (!dossier_read(c, slot, code, d))
+		return err_set(&c->err, &dossier_unknown, "code", code);
+	return rules_party(&d->agencies, RULES_RECEIVER | RULES_COMPETENT | RULES_HOLDER,
+			   c->caller.agency, &c->err);
+}
+
+static void add_log(struct call *c, const char *code)
+{
+	uint8_t id[UUID_BYTES];
+
+	uuid_v7(id);
+	tx_add(c, &log_reading, DB_UUID(id), DB_TEXT(code), DB_TEXT(dossier_actor(c)),
+	       DB_TEXT(c->caller.member), DB_TEXT(c->caller.agency), DB_TEXT(c->caller.purpose),
+	       DB_TIME(c->now_us));
+}
+
+DOSSIER_HANDLER(get, Get)
+{
+	struct call *c = call_of(data);
+	Dossier__GetReply out = DOSSIER__GET_REPLY__INIT;
+	struct slots s;
+	struct dossier d;
+
+	(void)svc;
+	tx_begin(c);
+	s.dossier = dossier_lock_add(c, in->code);
+	s.filing = tx_add(c, &read_filing, DB_TEXT(in->code));
+	s.components = tx_add(c, &read_components, DB_TEXT(in->code));
+	s.history = tx_add(c, &read_history, DB_TEXT(in->code));
+	if (tx_flush(c) < 0 || check_right(c, s.dossier, in->code, &d) < 0 ||
+	    fill(c, &s, &d, &out) < 0)
+		return call_fail(c);
+	add_log(c, in->code);
+	if (tx_commit(c, &out.base) < 0)
+		return call_fail(c);
+	reply(&out, data);
+}

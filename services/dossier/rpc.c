@@ -1,0 +1,28 @@
+/* Who may call what of the dossier service. */
+#include "common/wire/rpc.h"
+#include "common/base/base.h"
+#include "lgsp/dossier/v1/dossier.pb-c.h"
+
+#define ANYBODY_KNOWN (RPC_PUBLIC | RPC_CITIZEN | RPC_STAFF | RPC_SYSTEM)
+
+static const struct rpc_row rows[] = {
+	{"ImportProfile", RPC_SYSTEM, RPC_EFFECT, ""},
+	{"GetProcedure", ANYBODY_KNOWN, RPC_READ, ""},
+	{"ListProcedures", ANYBODY_KNOWN, RPC_READ, ""},
+	{"Submit", RPC_CITIZEN | RPC_STAFF | RPC_SYSTEM, RPC_EFFECT, "clerk"},
+	{"Accept", RPC_STAFF, RPC_EFFECT, "clerk"},
+	{"Forward", RPC_STAFF, RPC_EFFECT, "clerk officer leader"},
+	{"RequestPayment", RPC_STAFF, RPC_EFFECT, "clerk officer"},
+	{"IssueResult", RPC_STAFF, RPC_EFFECT, "officer leader"},
+	{"ReturnResult", RPC_STAFF, RPC_EFFECT, "clerk officer"},
+	{"Rate", RPC_PUBLIC | RPC_CITIZEN, RPC_EFFECT, ""},
+	{"Get", RPC_STAFF, RPC_READ, "clerk officer leader"},
+	{"Track", RPC_PUBLIC | RPC_CITIZEN, RPC_READ, ""},
+};
+
+const struct rpc_table dossier_rpcs = {
+	.service = "dossier",
+	.descriptor = &dossier__dossier_service__descriptor,
+	.rows = rows,
+	.n_rows = ARRAY_LEN(rows),
+};

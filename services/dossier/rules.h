@@ -1,0 +1,162 @@
+/*
+ * The pure rules of dossiers: no clock, no database, no bus. Handlers gather what a rule needs
+ * (under the dossier's row lock), ask, and write what it says.
+ *
+ *   rules.c           states and transitions, who may act, due dates, verdict
+ *   rules_identity.c  citizen numbers, tax codes, phones, codes
+ *   rules_intake.c    applicant, form and components of a filing
+ *
+ * Checks of a filing add every broken rule to the error (err_add); the others report one.
+ */
+#ifndef LGSP_DOSSIER_RULES_H
+#define LGSP_DOSSIER_RULES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/arena.h"
+#include "common/base/calendar.h"
+#include "common/base/err.h"
+#include "lgsp/dossier/v1/dossier.pb-c.h"
+
+#define RULES_NAME_MAX      200
+#define RULES_ADDRESS_MAX   500
+#define RULES_NOTE_MAX      1000
+#define RULES_FILES_MAX     100 /* of one dossier; digitisation.Stat takes no more */
+#define RULES_PAPERS_MAX    200 /* paper copies of one component */
+#define RULES_QUANTITY_MAX  10000
+#define RULES_PAUSES_MAX    64
+#define RULES_FILE_ID_BYTES 64
+
+/* --- states --- */
+
+enum rules_action {
+	RULES_SUBMIT = 1,
+	RULES_ACCEPT,
+	RULES_FORWARD,
+	RULES_REQUEST_PAYMENT,
+	RULES_RESUME, /* the fee is paid */
+	RULES_ISSUE_RESULT,
+	RULES_RETURN,
+	RULES_RATE,
+};
+#define RULES_ACTIONS RULES_RATE
+
+/* Agencies of a dossier whose staff may act. */
+enum rules_party { RULES_RECEIVER = 1, RULES_COMPETENT = 2, RULES_HOLDER = 4 };
+
+struct rules_transition {
+	Dossier__DossierState from; /* UNSPECIFIED: the dossier does not exist yet */
+	enum rules_action action;
+	Dossier__DossierState to;
+	unsigned parties; /* of enum rules_party; 0: staff has no part in it */
+};
+
+/* The state table: what is not in it is refused. */
+extern const struct rules_transition rules_transitions[];
+extern const size_t rules_n_transitions;
+
+/* "accept", …: as stored in the history. */
+const char *rules_action_name(enum rules_action action);
+
+/* The row for an action in a state; ERR_CONFLICT with code WRONG_STATE. */
+int rules_transition(Dossier__DossierState from, enum rules_action action,
+		     const struct rules_transition **ret_row, struct err *err);
+
+struct rules_agencies {
+	const char *receiving;
+	const char *competent;
+	const char *holder;
+};
+
+/* Whether agency is one of the parties; ERR_DENIED with code NOT_IN_HAND. */
+int rules_party(const struct rules_agencies *of, unsigned parties, const char *agency,
+		struct err *err);
+
+/* --- deadlines --- */
+
+struct rules_limit {
+	Dossier__LimitUnit unit; /* UNSPECIFIED: no deadline */
+	int value;
+};
+
+struct rules_pause {
+	int64_t from_us, to_us;
+};
+
+/* Due date of a dossier accepted at accepted_us after these pauses, in order; 0 without a limit. */
+struct calendar_due rules_due(const struct calendar *cal, struct rules_limit limit,
+			      int64_t accepted_us, const struct rules_pause *pauses,
+			      size_t n_pauses);
+/* The due date after one more pause. */
+struct calendar_due rules_due_after_pause(const struct calendar *cal, struct rules_limit limit,
+					  int64_t due_us, struct rules_pause pause);
+
+/*
+ * The verdict on the deadline, by date as the national statistics count it (no due date: on time).
+ */
+Dossier__Verdict rules_verdict(int64_t due_us, int64_t finished_us);
+
+/* --- identity --- */
+
+/*
+ * A citizen number: province or country of registration (3 digits), century and sex (1), year of
+ * birth (2), serial (6); Decree 137/2015 Art. 13, Circular 59/2021/TT-BCA Art. 4. Born by today.
+ */
+bool rules_citizen_number(const char *s, int32_t today);
+/*
+ * A tax code: 10 digits, the last a check digit modulo 11, or 13 with the number of a branch
+ * (Circular 105/2020/TT-BTC Art. 5).
+ */
+bool rules_tax_code(const char *s);
+/* A telephone number of Viet Nam, 0… or +84…; rules_phone_normal() gives the 0… form. */
+bool rules_phone(const char *s);
+const char *rules_phone_normal(struct arena *arena, const char *s);
+/* "H40.31.01": groups of digits and capitals, at most 35 characters (Decision 20/2020/QD-TTg). */
+bool rules_agency_code(const char *s);
+/* "H40.31.01-240521-0001". */
+bool rules_dossier_code(const char *s);
+/* "<agency>-yymmdd-NNNN", five digits and more past 9999. NULL at the arena's cap. */
+const char *rules_make_code(struct arena *arena, const char *agency, int32_t day, int64_t ordinal);
+
+/* --- filing --- */
+
+enum rules_filer { RULES_BY_CITIZEN = 1, RULES_BY_STAFF, RULES_BY_SYSTEM };
+
+/* What can be said of a request without knowing anything else. Adds all errors. */
+void rules_check_filing(const Dossier__SubmitRequest *in, enum rules_filer filer, int32_t today,
+			struct err *err);
+
+/* The form against the procedure's fields. Adds all errors. */
+void rules_check_form(const Dossier__Procedure *procedure, const Dossier__SubmitRequest *in,
+		      int32_t today, struct err *err);
+
+/* A record the administration holds of the applicant, valid today. */
+struct rules_held {
+	const char *record_id;
+	const char *type;
+	const char *source; /* dossier or agency it came from */
+};
+
+/* How a component of the procedure is met by a filing. */
+struct rules_component {
+	const Dossier__Component *component;
+	const Dossier__ComponentInput *input; /* NULL: nothing handed in */
+	const struct rules_held *held;        /* NULL: the administration holds none */
+	bool reused;                          /* met by the held record */
+	bool demanded;                        /* asked for although held */
+};
+
+/*
+ * Matches what was handed in and what is held with the procedure's components: one entry per
+ * component of the procedure in ret, which has room for them. Adds all errors.
+ */
+void rules_check_components(const Dossier__Procedure *procedure, const Dossier__SubmitRequest *in,
+			    const struct rules_held *held, size_t n_held,
+			    struct rules_component *ret, struct err *err);
+
+/* What may be imported as a procedure; the first fault, with its field. */
+int rules_check_procedure(const Dossier__Procedure *p, const char *path, struct err *err);
+
+#endif

@@ -1,0 +1,148 @@
+/* What the holder of a receipt may do without an account: look up one dossier and rate it. */
+#include <string.h>
+
+#include "services/dossier/dossier.h"
+
+static const struct err_kind not_yours = {
+	ERR_DENIED, "NOT_YOURS", "Cần mã tra cứu trên giấy tiếp nhận hoặc tài khoản đã nộp hồ sơ",
+	"the receipt secret is needed, or the account that filed the dossier"};
+static const struct err_kind already_rated = {ERR_CONFLICT, "ALREADY_RATED",
+					      "Hồ sơ đã được đánh giá",
+					      "the dossier has been rated already"};
+
+static const struct db_stmt read_track = {
+	"SELECT d.code, p.name, d.state, a.name, d.submitted_at, d.due_at, d.due_provisional,"
+	" d.verdict, d.fee_vnd, d.fee_paid"
+	" FROM dossier d"
+	" JOIN procedure_version p ON p.code = d.procedure_code AND p.version = d.procedure_version"
+	" LEFT JOIN LATERAL (SELECT name FROM ref_agency r WHERE r.code = d.holder_agency"
+	"   ORDER BY r.valid_from DESC LIMIT 1) a ON true"
+	" WHERE d.code = $1"};
+
+static const struct db_stmt read_steps = {
+	"SELECT h.state, h.at, a.name FROM history h"
+	" LEFT JOIN LATERAL (SELECT name FROM ref_agency r WHERE r.code = h.holder_agency"
+	"   ORDER BY r.valid_from DESC LIMIT 1) a ON true"
+	" WHERE h.dossier = $1 AND h.action NOT IN ('rate', 'due_changed') ORDER BY h.version"};
+
+static const struct db_stmt is_filer = {
+	"SELECT 1 FROM filing WHERE code = $1 AND filer = $2 AND filer_is_citizen"};
+
+static const struct db_stmt insert_rating = {
+	"INSERT INTO rating (dossier, speed, attitude, result, by_secret, at)"
+	" VALUES ($1, $2, $3, $4, $5, $6)"};
+
+static int fill_steps(struct call *c, int slot, Dossier__TrackReply *out)
+{
+	int n = db_rows(&c->tx, slot);
+	Dossier__TrackStep *steps = arena_calloc(c->arena, (size_t)n, sizeof(*steps));
+
+	out->steps = arena_calloc(c->arena, (size_t)n, sizeof(out->steps[0]));
+	if (!steps || !out->steps)
+		return err_set(&c->err, &err_too_large, NULL, "arena");
+	for (int i = 0; i < n; i++) {
+		dossier__track_step__init(&steps[i]);
+		steps[i].state = (Dossier__DossierState)db_get_int(&c->tx, slot, i, 0);
+		steps[i].time_us = db_get_time_us(&c->tx, slot, i, 1);
+		steps[i].agency_name = db_get_text(&c->tx, slot, i, 2);
+		out->steps[out->n_steps++] = &steps[i];
+	}
+	return 0;
+}
+
+static void fill_track(const struct db_tx *tx, int slot, Dossier__TrackReply *out)
+{
+	out->code = db_get_text(tx, slot, 0, 0);
+	out->procedure_name = db_get_text(tx, slot, 0, 1);
+	out->state = (Dossier__DossierState)db_get_int(tx, slot, 0, 2);
+	out->agency_name = db_get_text(tx, slot, 0, 3);
+	out->submitted_us = db_get_time_us(tx, slot, 0, 4);
+	out->due_us = db_get_time_us(tx, slot, 0, 5);
+	out->due_provisional = db_get_bool(tx, slot, 0, 6);
+	out->verdict = (Dossier__Verdict)db_get_int(tx, slot, 0, 7);
+	out->fee_vnd = db_get_int(tx, slot, 0, 8);
+	out->fee_paid = db_get_bool(tx, slot, 0, 9);
+}
+
+DOSSIER_HANDLER(track, Track)
+{
+	struct call *c = call_of(data);
+	Dossier__TrackReply out = DOSSIER__TRACK_REPLY__INIT;
+	int slot, steps;
+
+	(void)svc;
+	if (receipt_check(c, in->code, in->receipt_secret) < 0)
+		return call_fail(c);
+	tx_begin(c);
+	slot = tx_add(c, &read_track, DB_TEXT(in->code));
+	steps = tx_add(c, &read_steps, DB_TEXT(in->code));
+	if (tx_flush(c) < 0 || fill_steps(c, steps, &out) < 0)
+		return call_fail(c);
+	fill_track(&c->tx, slot, &out);
+	if (tx_commit(c, &out.base) < 0)
+		return call_fail(c);
+	reply(&out, data);
+}
+
+/* --- rating --- */
+
+static int check_marks(struct call *c, const Dossier__RateRequest *in)
+{
+	static const char *const rule = "1..5";
+
+	if (in->speed < 1 || in->speed > 5)
+		err_add(&c->err, &err_invalid_field, "speed", rule);
+	if (in->attitude < 1 || in->attitude > 5)
+		err_add(&c->err, &err_invalid_field, "attitude", rule);
+	if (in->result < 1 || in->result > 5)
+		err_add(&c->err, &err_invalid_field, "result", rule);
+	return c->err.status;
+}
+
+/* With the receipt's secret, or as the citizen who filed it. */
+static int check_right(struct call *c, const Dossier__RateRequest *in)
+{
+	int slot;
+
+	if (in->receipt_secret[0] != '\0')
+		return receipt_check(c, in->code, in->receipt_secret);
+	if (!call_has_role(c, "citizen") || c->caller.subject[0] == '\0')
+		return err_set(&c->err, &not_yours, "receipt_secret", NULL);
+	slot = call_query(c, &is_filer, DB_TEXT(in->code), DB_TEXT(c->caller.subject));
+	if (slot < 0)
+		return slot;
+	if (db_rows(&c->tx, slot) == 0)
+		return err_set(&c->err, &not_yours, "receipt_secret", NULL);
+	return 0;
+}
+
+DOSSIER_HANDLER(rate, Rate)
+{
+	struct call *c = call_of(data);
+	Dossier__RateReply out = DOSSIER__RATE_REPLY__INIT;
+	Dossier__DossierRated ev = DOSSIER__DOSSIER_RATED__INIT;
+	struct dossier d;
+
+	(void)svc;
+	if (check_marks(c, in) < 0 || check_right(c, in) < 0 ||
+	    dossier_take(c, in->code, RULES_RATE, &d) < 0)
+		return call_fail(c);
+	if (d.rated) {
+		err_set(&c->err, &already_rated, "code", NULL);
+		return call_fail(c);
+	}
+	d.rated = true;
+	dossier_save(c, &d, rules_action_name(RULES_RATE), "");
+	tx_add(c, &insert_rating, DB_TEXT(d.code), DB_INT4(in->speed), DB_INT4(in->attitude),
+	       DB_INT4(in->result), DB_BOOL(in->receipt_secret[0] != '\0'), DB_TIME(c->now_us));
+	ev.code = d.code;
+	ev.agency_code = d.agencies.holder;
+	ev.speed = in->speed;
+	ev.attitude = in->attitude;
+	ev.result = in->result;
+	tx_event(c, "dossier.rated", d.code, d.version, &ev.base);
+	out.version = d.version;
+	if (tx_commit(c, &out.base) < 0)
+		return call_fail(c);
+	reply(&out, data);
+}
