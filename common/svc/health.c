@@ -1,0 +1,331 @@
+/*
+ * What a process says about itself over HTTP: /healthz (the loop turns), /readyz (it can serve, and
+ * what is missing when not), /metrics. The database is probed by a task in the workers' queue, so
+ * that the answer is about the connections calls really use.
+ */
+#include <arpa/inet.h>
+#include <jansson.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/base/base.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/metric.h"
+#include "common/svc/runtime.h"
+#include "common/svc/schema.h"
+
+#define HEALTH_PROBE_MS      1000
+#define HEALTH_PROBE_US      (2 * CLOCK_US_PER_S)
+#define HEALTH_STALE_US      (5 * CLOCK_US_PER_S)
+#define HEALTH_METRICS_BYTES (2 * 1024 * 1024)
+#define HEALTH_CONNECTIONS   32
+#define HEALTH_ASK_MS        3000
+
+struct health {
+	struct pool_task task; /* the probe; in the queue while probing is set */
+	struct svc_runtime *rt;
+	struct http_server *http;
+	struct loop_timer *timer;
+	atomic_bool probing;
+	bool wanted_schema_logged;
+	/* of the last probe */
+	atomic_llong db_ok_us; /* monotonic; 0 never */
+	atomic_int versions[SCHEMA_PARTS];
+	atomic_int schema; /* enum schema_verdict */
+	/* of the broker's hello; loop thread writes */
+	atomic_bool hello;
+	atomic_llong broker_offset_us;
+	struct metric *ready;
+	struct metric *lag;
+};
+
+/* --- the database: a worker probes, the loop decides --- */
+
+static void health_on_schema(void *arg)
+{
+	struct health *health = arg;
+	enum schema_verdict verdict = atomic_load(&health->schema);
+
+	if (verdict == SCHEMA_TOO_NEW) {
+		log_error("svc.schema_too_new", LOG_STR("part", "common"),
+			  LOG_NUM("found", atomic_load(&health->versions[SCHEMA_COMMON])),
+			  LOG_NUM("known", SCHEMA_COMMON_VERSION));
+		runtime_drain(health->rt, EXIT_DEPENDENCY);
+	}
+	if (verdict == SCHEMA_WAIT && !health->wanted_schema_logged) {
+		health->wanted_schema_logged = true;
+		log_info("svc.waits_for_schema", LOG_STR("schema", health->rt->def->name));
+	}
+	if (verdict == SCHEMA_READY)
+		runtime_serve(health->rt);
+}
+
+static void health_probe(struct pool_worker *w, struct pool_task *task)
+{
+	struct health *health = (struct health *)task;
+	struct schema_found found = {0};
+	struct call_state st = {.kind = CALL_JOB, .method = "probe"};
+	struct call c = {0};
+	struct arena arena;
+
+	arena_init(&arena, 256 * 1024);
+	call_init(&c, &st, w->rt, w->conn, &arena);
+	c.deadline_us = clock_mono_us() + HEALTH_PROBE_US;
+	if (schema_read(&c, w->rt->def->name, &found) == 0) {
+		for (size_t i = 0; i < SCHEMA_PARTS; i++)
+			atomic_store(&health->versions[i], found.version[i]);
+		atomic_store(&health->schema, (int)schema_judge(w->rt->def, &found));
+		atomic_store(&health->db_ok_us, clock_mono_us());
+		loop_post(w->rt->loop, health_on_schema, health);
+	}
+	if (c.tx.magic != 0)
+		db_end(&c.tx);
+	arena_done(&arena);
+	atomic_store(&health->probing, false);
+}
+
+static bool health_db_ok(const struct health *health)
+{
+	int64_t ok_us = atomic_load(&health->db_ok_us);
+
+	return ok_us != 0 && clock_mono_us() - ok_us < HEALTH_STALE_US;
+}
+
+/* --- the broker --- */
+
+void health_on_hello(const Bus__BrokerHello *hello, void *arg)
+{
+	struct health *health = ((struct svc_runtime *)arg)->health;
+	int64_t ours = clock_business_offset_us();
+
+	if (hello->business_offset_us != ours &&
+	    (!atomic_load(&health->hello) ||
+	     atomic_load(&health->broker_offset_us) != hello->business_offset_us))
+		log_error("svc.clock_differs", LOG_NUM("ours_us", ours),
+			  LOG_NUM("broker_us", hello->business_offset_us));
+	atomic_store(&health->broker_offset_us, hello->business_offset_us);
+	atomic_store(&health->hello, true);
+}
+
+bool health_clock_differs(const struct health *health)
+{
+	return atomic_load(&health->hello) &&
+	       atomic_load(&health->broker_offset_us) != clock_business_offset_us();
+}
+
+/* --- documents: loop thread --- */
+
+struct health_checks {
+	bool database, schema, bus, clock, serving;
+};
+
+static struct health_checks health_look(const struct health *health)
+{
+	const struct svc_runtime *rt = health->rt;
+
+	return (struct health_checks){
+		.database = health_db_ok(health),
+		.schema = atomic_load(&health->schema) == SCHEMA_READY,
+		.bus = rt->worker != NULL && bus_worker_registered(rt->worker),
+		.clock = !health_clock_differs(health),
+		.serving = !rt->draining,
+	};
+}
+
+static bool health_is_ready(const struct health_checks *c)
+{
+	return c->database && c->schema && c->bus && c->clock && c->serving;
+}
+
+static json_t *health_schema_json(const struct health *health)
+{
+	return json_pack("{s:i, s:i, s:i}", "common", atomic_load(&health->versions[SCHEMA_COMMON]),
+			 "ref", atomic_load(&health->versions[SCHEMA_REF]), "own",
+			 atomic_load(&health->versions[SCHEMA_OWN]));
+}
+
+static json_t *health_consumers_json(const struct svc_runtime *rt)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; rt->consumers != NULL && i < rt->def->n_consumers; i++) {
+		struct consumer_status s;
+
+		consumer_status(rt->consumers[i], &s);
+		json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:I}", "source", s.source,
+						      "state", s.state, "pos", (json_int_t)s.pos,
+						      "high_water", (json_int_t)s.high_water));
+	}
+	return list;
+}
+
+static json_t *health_json(const struct health *health)
+{
+	const struct svc_runtime *rt = health->rt;
+	struct health_checks c = health_look(health);
+
+	return json_pack("{s:b, s:s, s:s, s:s, s:I, s:{s:b, s:b, s:b, s:b, s:b}, s:o, s:o}",
+			 "ready", health_is_ready(&c), "service", rt->def->name, "instance",
+			 rt->config.instance, "version", base_version(), "business_offset_us",
+			 (json_int_t)clock_business_offset_us(), "checks", "database", c.database,
+			 "schema", c.schema, "bus", c.bus, "clock", c.clock, "serving", c.serving,
+			 "schema", health_schema_json(health), "consumers",
+			 health_consumers_json(rt));
+}
+
+static void health_respond_json(struct http_exchange *x, int status, json_t *json)
+{
+	char *text = json_dumps(json, JSON_COMPACT);
+	struct http_response res = {.status = status, .content_type = "application/json"};
+
+	CHECK(text != NULL);
+	res.body = text;
+	res.body_len = strlen(text);
+	http_respond(x, &res);
+	free(text);
+	json_decref(json);
+}
+
+static void health_respond_metrics(struct health *health, struct http_exchange *x)
+{
+	struct health_checks c = health_look(health);
+	struct http_response res = {.status = 200, .content_type = "text/plain; version=0.0.4"};
+	struct buf buf;
+
+	metric_set(health->ready, health_is_ready(&c));
+	metric_set(health->lag, loop_lag_us(health->rt->loop));
+	buf_init(&buf, HEALTH_METRICS_BYTES);
+	if (metric_render(&buf) < 0)
+		res.status = 500;
+	res.body = buf_str(&buf);
+	res.body_len = buf.len;
+	http_respond(x, &res);
+	buf_done(&buf);
+}
+
+static void health_on_request(struct http_exchange *x, const struct http_request *req, void *arg)
+{
+	struct health *health = arg;
+	struct health_checks c = health_look(health);
+	struct http_response none = {.status = 404};
+
+	if (strcmp(req->method, "GET") != 0) {
+		none.status = 405;
+		http_respond(x, &none);
+	} else if (strcmp(req->path, "/healthz") == 0) {
+		health_respond_json(x, 200, health_json(health));
+	} else if (strcmp(req->path, "/readyz") == 0) {
+		health_respond_json(x, health_is_ready(&c) ? 200 : 503, health_json(health));
+	} else if (strcmp(req->path, "/metrics") == 0) {
+		health_respond_metrics(health, x);
+	} else {
+		http_respond(x, &none);
+	}
+}
+
+static void health_on_timer(void *arg)
+{
+	struct health *health = arg;
+
+	if (health->rt->draining || atomic_exchange(&health->probing, true))
+		return;
+	if (!pool_push(health->rt->pool, &health->task))
+		atomic_store(&health->probing, false);
+}
+
+struct health *health_new(struct svc_runtime *rt)
+{
+	struct health *health = base_alloc(sizeof(*health));
+	const struct http_config config = {
+		.listen = rt->config.http,
+		.unix_mode = 0660,
+		.body_max = 4096,
+		.max_connections = HEALTH_CONNECTIONS,
+		.on_request = health_on_request,
+		.arg = health,
+	};
+
+	health->rt = rt;
+	health->task.run = health_probe;
+	if (http_server_new(rt->loop, &config, &health->http) < 0) {
+		free(health);
+		return NULL;
+	}
+	health->ready = metric_gauge("lgsp_ready", "", "1 while the process can serve");
+	health->lag = metric_gauge("lgsp_loop_lag_us", "", "Time of the loop's last turn");
+	health->timer = loop_timer_start(rt->loop, 0, HEALTH_PROBE_MS, health_on_timer, health);
+	return health;
+}
+
+void health_free(struct health *health)
+{
+	if (health == NULL)
+		return;
+	loop_timer_stop(health->timer);
+	http_server_free(health->http);
+	free(health);
+}
+
+/* --- the other side: --healthcheck --- */
+
+static int health_connect_unix(const char *path)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || strlen(path) >= sizeof(addr.sun_path))
+		return fd;
+	memcpy(addr.sun_path, path, strlen(path));
+	return connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0 ? fd : (close(fd), -1);
+}
+
+static int health_connect_tcp(const char *host_port)
+{
+	struct sockaddr_in addr = {.sin_family = AF_INET};
+	const char *colon = strrchr(host_port, ':');
+	char host[64];
+	int fd;
+
+	if (colon == NULL || (size_t)(colon - host_port) >= sizeof(host))
+		return -1;
+	snprintf(host, sizeof(host), "%.*s", (int)(colon - host_port), host_port);
+	/* A listener on every address is asked on the loopback one. */
+	if (strcmp(host, "0.0.0.0") == 0 || inet_pton(AF_INET, host, &addr.sin_addr) != 1)
+		addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	addr.sin_port = htons((uint16_t)atoi(colon + 1));
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+	return connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0 ? fd : (close(fd), -1);
+}
+
+int health_check_other(const char *listen)
+{
+	static const char request[] =
+		"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+	static const char ok[] = "HTTP/1.1 200 ";
+	char head[sizeof(ok) - 1];
+	size_t got = 0;
+	CLEANUP_FD int fd = strncmp(listen, "unix:", 5) == 0 ? health_connect_unix(listen + 5)
+							     : health_connect_tcp(listen);
+	struct pollfd pfd = {.fd = fd, .events = POLLIN};
+
+	if (fd < 0 || send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) < 0)
+		return 1;
+	while (got < sizeof(head)) {
+		ssize_t n = poll(&pfd, 1, HEALTH_ASK_MS) > 0
+				    ? recv(fd, head + got, sizeof(head) - got, 0)
+				    : -1;
+
+		if (n <= 0)
+			return 1;
+		got += (size_t)n;
+	}
+	return memcmp(head, ok, sizeof(head)) == 0 ? 0 : 1;
+}
