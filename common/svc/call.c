@@ -55,6 +55,8 @@ void call_again(struct call *c)
 	st->has_events = false;
 	st->reply = NULL;
 	st->reply_len = 0;
+	st->unstored = NULL;
+	st->unstored_len = 0;
 	st->attempts++;
 }
 
@@ -194,6 +196,36 @@ void call_reply(const ProtobufCMessage *reply, void *data)
 		return;
 	}
 	st->reply = bytes;
+}
+
+int call_unstored(struct call *c, const ProtobufCMessage *fields)
+{
+	struct call_state *st = c->state;
+	uint8_t *bytes;
+	int r = pb_pack(fields, c->arena, &bytes, &st->unstored_len, &c->err);
+
+	if (r == 0)
+		st->unstored = bytes;
+	return r;
+}
+
+/* Two packed messages of one type in a row are one message with the fields of both. */
+int call_finish_reply(struct call *c)
+{
+	struct call_state *st = c->state;
+	uint8_t *whole;
+
+	if (st->unstored == NULL)
+		return 0;
+	whole = arena_alloc(c->arena, st->reply_len + st->unstored_len);
+	if (whole == NULL)
+		return err_set(&c->err, &err_too_large, NULL, "reply");
+	if (st->reply_len > 0)
+		memcpy(whole, st->reply, st->reply_len);
+	memcpy(whole + st->reply_len, st->unstored, st->unstored_len);
+	st->reply = whole;
+	st->reply_len += st->unstored_len;
+	return 0;
 }
 
 static const Bus__OnBehalfOf *call_person(const struct call *c, Bus__OnBehalfOf *person)

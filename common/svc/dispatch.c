@@ -183,6 +183,8 @@ static void dispatch_run(struct call *c, const ProtobufCMessage *in, unsigned me
 		err_set_retry(&c->err, &err_unavailable, c->svc->def->name, DISPATCH_RETRY_AFTER);
 		c->err.outcome_unknown = true;
 	}
+	if (st->end == CALL_REPLIED && call_finish_reply(c) < 0)
+		c->err.outcome_unknown = st->committed || st->replayed;
 	if (c->tx.magic != 0)
 		db_end(&c->tx);
 }

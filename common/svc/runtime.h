@@ -124,6 +124,8 @@ struct call_state {
 	unsigned attempts;
 	const uint8_t *reply;
 	size_t reply_len;
+	const uint8_t *unstored; /* goes behind the reply */
+	size_t unstored_len;
 };
 
 /* Fills in what all kinds share; the caller's memory, all zero before. */
@@ -138,6 +140,8 @@ void call_note_failure(struct call *c);
 /* The closure handlers reply by; data is the call. */
 void call_reply(const ProtobufCMessage *reply, void *data);
 void call_wake_relay(struct call *c);
+/* Puts what must not be stored behind the reply, which is complete then. 0 or the error. */
+int call_finish_reply(struct call *c);
 
 /* --- admit.c: who may call what --- */
 

@@ -93,6 +93,13 @@ int call_query_args(struct call *c, const struct db_stmt *stmt, const struct db_
 			sizeof((const struct db_arg[]){__VA_ARGS__}) / sizeof(struct db_arg))
 
 /*
+ * Fields of the answer that must not be stored with it, such as a secret shown once: they go behind
+ * what tx_commit() stored, and behind a replayed answer too. So they have to come out the same
+ * whenever the request is run, and this is called first in the handler. 0 or the error in c->err.
+ */
+int call_unstored(struct call *c, const ProtobufCMessage *fields);
+
+/*
  * Ends a handler that could not do its work; c->err says why. The reply is sent by svc (or the
  * handler is run again). Returns nothing: `return call_fail(c);` reads well in void handlers.
  */

@@ -6,7 +6,7 @@
 #define ANYBODY_KNOWN (RPC_PUBLIC | RPC_CITIZEN | RPC_STAFF | RPC_SYSTEM)
 
 static const struct rpc_row rows[] = {
-	{"ImportProfile", RPC_SYSTEM, RPC_EFFECT, ""},
+	{"ImportProfile", RPC_INTERNAL, RPC_EFFECT, ""},
 	{"GetProcedure", ANYBODY_KNOWN, RPC_READ, ""},
 	{"ListProcedures", ANYBODY_KNOWN, RPC_READ, ""},
 	{"Submit", RPC_CITIZEN | RPC_STAFF | RPC_SYSTEM, RPC_EFFECT, "clerk"},
