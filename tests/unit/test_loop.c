@@ -323,14 +323,13 @@ static void *echo(void *arg)
 
 /*
  * Sends from a timer, waits until echoes are there, and looks at the socket like any code may: each
- * of these calls empties the mailbox and so swallows the edge. No other timer wakes the loop then.
+ * of these calls empties the mailbox and so swallows the edge. Nothing else wakes the loop then (a
+ * timer stopped here would: closing a handle keeps libuv from blocking).
  */
 static void on_send_timer(void *arg)
 {
 	struct bridge *b = arg;
 
-	loop_timer_stop(b->sender);
-	b->sender = NULL;
 	for (int i = 0; i < 7 && b->sent < MESSAGES; i++) {
 		uint32_t number = (uint32_t)b->sent++;
 
@@ -359,8 +358,10 @@ static void on_ready(void *arg, int budget)
 	b->received += n;
 	if (b->received == MESSAGES)
 		loop_stop(b->loop);
-	else if (b->received == b->sent)
+	else if (b->received == b->sent) {
+		loop_timer_stop(b->sender);
 		b->sender = loop_timer_start(b->loop, 0, 0, on_send_timer, b);
+	}
 }
 
 static void bridge_loses_no_message_sent_from_timers(void **state)
