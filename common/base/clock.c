@@ -56,7 +56,7 @@ void clock_freeze_business_us(int64_t us)
 void clock_format_utc(int64_t us, char out[static 28])
 {
 	int64_t second = us / CLOCK_US_PER_S - (us % CLOCK_US_PER_S < 0);
-	int64_t rest = us - second * CLOCK_US_PER_S;
+	int64_t rest = (us % CLOCK_US_PER_S + CLOCK_US_PER_S) % CLOCK_US_PER_S;
 	int64_t days = second / 86400 - (second % 86400 < 0);
 	int of_day = (int)(second - days * 86400);
 	char text[80];

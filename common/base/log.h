@@ -21,7 +21,13 @@ struct log_field {
 	int64_t num;
 };
 
-#define LOG_STR(k, v) ((struct log_field){.key = (k), .str = (v) ? (v) : ""})
+/* A function, so that arrays may be given too without a warning about their address. */
+static inline const char *log_text(const char *s)
+{
+	return s ? s : "";
+}
+
+#define LOG_STR(k, v) ((struct log_field){.key = (k), .str = log_text(v)})
 #define LOG_NUM(k, v) ((struct log_field){.key = (k), .num = (int64_t)(v)})
 
 /* Names the service and sets the lowest level written; level is debug, info, warn or error. */
