@@ -60,15 +60,6 @@ void call_again(struct call *c)
 	st->attempts++;
 }
 
-/* Also frees the results of a read before it. */
-static void call_tx_reset(struct call *c)
-{
-	CHECK(!c->tx.open);
-	if (c->tx.magic != 0)
-		db_end(&c->tx);
-	memset(&c->tx, 0, sizeof(c->tx));
-}
-
 void call_begin(struct call *c)
 {
 	const struct call_state *st = c->state;
@@ -82,7 +73,6 @@ void call_begin(struct call *c)
 	};
 	bool effect = c->row != NULL && c->row->effect == RPC_EFFECT;
 
-	call_tx_reset(c);
 	db_begin(&c->tx, c->conn, effect ? &inbox : NULL, c->arena, c->deadline_us, &c->err);
 }
 
@@ -145,7 +135,6 @@ int tx_commit(struct call *c, const ProtobufCMessage *reply)
 
 int call_query_args(struct call *c, const struct db_stmt *stmt, const struct db_arg *args, size_t n)
 {
-	call_tx_reset(c);
 	return db_query_args(&c->tx, c->conn, c->arena, c->deadline_us, &c->err, stmt, args, n);
 }
 

@@ -8,7 +8,8 @@
 
 #include "common/svc/runtime.h"
 
-#define CONSUMER_PAGE_EVENTS 500
+/* A page is one transaction: leaves each event some 20 of its DB_TX_STATEMENTS_MAX. */
+#define CONSUMER_PAGE_EVENTS 200
 
 struct consumer {
 	struct svc_runtime *rt;

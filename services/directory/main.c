@@ -1,0 +1,17 @@
+/* The directory: reference data of the province (README.md). */
+#include "services/directory/directory.h"
+
+static Directory__DirectoryService_Service handlers =
+	DIRECTORY__DIRECTORY_SERVICE__INIT(directory_);
+
+static const struct svc service = {
+	.name = "directory",
+	.rpcs = &directory_rpcs,
+	.handlers = &handlers.base,
+	.schema_version = 1,
+};
+
+int main(int argc, char **argv)
+{
+	return svc_main(argc, argv, &service);
+}
