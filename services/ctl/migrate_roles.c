@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/arena.h"
 #include "common/base/base.h"
@@ -14,6 +15,9 @@
 #define PASSWORD_RANDOM_BYTES 24
 /* Roles belong to the whole cluster: runners of two of its databases can meet there. */
 #define ROLE_TRIES 10
+/* While another runner makes the database: 10 s. */
+#define CONNECT_TRIES    50
+#define CONNECT_PAUSE_US 200000
 
 static void cleanup_result(PGresult **res)
 {
@@ -42,14 +46,25 @@ static void be_quiet(void *arg, const PGresult *res)
 	(void)res;
 }
 
-/* Makes the database a dsn names, by way of the database postgres. */
-static int make_database(const char *dsn, const char *name)
+/* Of several runners that make one database, the losers see one of these. */
+static bool made_by_another(const char *state)
+{
+	return strcmp(state, "42P04") == 0 || strcmp(state, "23505") == 0 ||
+	       strcmp(state, "55006") == 0;
+}
+
+/*
+ * Makes the database a connection string names, by way of the database postgres, when it is absent
+ * (libpq 15 gives no SQLSTATE for a failed connection, so that is asked). True when it is worth
+ * connecting again.
+ */
+static bool make_database(const char *dsn, const char *name)
 {
 	const char *keys[] = {"dbname", "dbname", NULL};
 	const char *values[] = {dsn, "postgres", NULL};
 	PGconn *conn = PQconnectdbParams(keys, values, 1);
-	char sql[256], state[6];
-	int rc = -1;
+	char sql[256], state[6] = "";
+	bool again = false;
 
 	if (PQstatus(conn) == CONNECTION_OK) {
 		char *ident = PQescapeIdentifier(conn, name, strlen(name));
@@ -57,43 +72,24 @@ static int make_database(const char *dsn, const char *name)
 		snprintf(sql, sizeof sql, "CREATE DATABASE %s ENCODING 'UTF8' TEMPLATE template0",
 			 ident);
 		PQfreemem(ident);
-		rc = migrate_exec(conn, name, sql, state);
-		if (rc < 0 && strcmp(state, "42P04") == 0) /* another runner was quicker */
-			rc = 0;
-	}
-	if (rc < 0)
-		ctl_say(0, "database %s: %s", name, PQerrorMessage(conn));
-	PQfinish(conn);
-	return rc;
-}
-
-/* libpq 15 gives no SQLSTATE for a failed connection: ask the database postgres instead. */
-static bool database_is_missing(const char *dsn, const char *name)
-{
-	const char *keys[] = {"dbname", "dbname", NULL};
-	const char *values[] = {dsn, "postgres", NULL};
-	PGconn *conn = PQconnectdbParams(keys, values, 1);
-	bool missing = false;
-
-	if (name && PQstatus(conn) == CONNECTION_OK) {
-		CLEANUP_RESULT PGresult *res =
-			PQexecParams(conn, "SELECT 1 FROM pg_database WHERE datname = $1", 1, NULL,
-				     &name, NULL, NULL, 0);
-
-		missing = PQresultStatus(res) == PGRES_TUPLES_OK && PQntuples(res) == 0;
+		again = migrate_exec(conn, name, sql, state) == 0 || made_by_another(state);
 	}
 	PQfinish(conn);
-	return missing;
+	return again;
 }
 
 PGconn *migrate_connect(const char *dsn)
 {
 	PGconn *conn = PQconnectdb(dsn);
-	const char *name = PQdb(conn);
 
-	if (PQstatus(conn) != CONNECTION_OK && database_is_missing(dsn, name) &&
-	    make_database(dsn, name) == 0) {
+	for (int i = 0; i < CONNECT_TRIES && PQstatus(conn) != CONNECTION_OK; i++) {
+		const char *name = PQdb(conn);
+
+		if (!name || !make_database(dsn, name))
+			break;
 		PQfinish(conn);
+		if (i > 0)
+			usleep(CONNECT_PAUSE_US);
 		conn = PQconnectdb(dsn);
 	}
 	if (PQstatus(conn) == CONNECTION_OK) {
