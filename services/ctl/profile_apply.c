@@ -1,0 +1,557 @@
+#include "services/ctl/profile_apply.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/base.h"
+#include "common/base/civil.h"
+#include "common/base/clock.h"
+#include "lgsp/directory/v1/directory.pb-c.h"
+#include "lgsp/dossier/v1/dossier.pb-c.h"
+#include "lgsp/feed/v1/feed.pb-c.h"
+#include "lgsp/kpi/v1/kpi.pb-c.h"
+#include "lgsp/payment/v1/payment.pb-c.h"
+#include "services/ctl/ctl.h"
+#include "services/ctl/health.h"
+#include "services/ctl/session.h"
+
+#define IMPORT_MS   60000
+#define WAIT_S      60
+#define AGAIN_US    50000
+#define APPLY_BYTES (64 << 20)
+
+/* An array of n messages of a type and the pointers to them, all initialised, in the arena. */
+#define NEW_LIST(arena, type, init, n, ret)                                                        \
+	do {                                                                                       \
+		type *list_ = arena_calloc(arena, (n) ? (n) : 1, sizeof *list_);                   \
+		(ret) = arena_calloc(arena, (n) ? (n) : 1, sizeof *(ret));                         \
+		CHECK(list_ && (ret));                                                             \
+		for (size_t i_ = 0; i_ < (n); i_++) {                                              \
+			init(&list_[i_]);                                                          \
+			(ret)[i_] = &list_[i_];                                                    \
+		}                                                                                  \
+	} while (0)
+
+/* "a b c" as an array of strings. */
+static const char **split(struct arena *arena, const char *words, size_t *ret_n)
+{
+	size_t n = 0;
+	const char **list = arena_calloc(arena, strlen(words) / 2 + 1, sizeof *list);
+
+	CHECK(list);
+	for (const char *p = words; *p;) {
+		size_t len = strcspn(p, " ");
+
+		list[n++] = arena_memdup(arena, p, len);
+		p += len + (p[len] == ' ');
+	}
+	*ret_n = n;
+	return list;
+}
+
+/* --- directory --- */
+
+static void add_places(const struct profile *p, struct arena *arena,
+		       Directory__ImportProfileRequest *in)
+{
+	const struct csv_table *units = &p->tables[PROFILE_UNITS];
+	const struct csv_table *agencies = &p->tables[PROFILE_AGENCIES];
+
+	in->n_units = units->n_rows;
+	NEW_LIST(arena, Directory__Unit, directory__unit__init, in->n_units, in->units);
+	for (size_t i = 0; i < in->n_units; i++) {
+		const char *const *c = units->rows[i].cells;
+
+		in->units[i]->code = c[UNIT_CODE];
+		in->units[i]->level = c[UNIT_LEVEL];
+		in->units[i]->parent_code = c[UNIT_PARENT];
+		in->units[i]->name = c[UNIT_NAME];
+		in->units[i]->valid_from = c[UNIT_FROM];
+		in->units[i]->valid_to = c[UNIT_TO];
+		in->units[i]->successor_code = c[UNIT_SUCCESSOR];
+	}
+	in->n_agencies = agencies->n_rows;
+	NEW_LIST(arena, Directory__Agency, directory__agency__init, in->n_agencies, in->agencies);
+	for (size_t i = 0; i < in->n_agencies; i++) {
+		const char *const *c = agencies->rows[i].cells;
+
+		in->agencies[i]->code = c[AGENCY_CODE];
+		in->agencies[i]->parent_code = c[AGENCY_PARENT];
+		in->agencies[i]->level = c[AGENCY_LEVEL];
+		in->agencies[i]->unit_code = c[AGENCY_UNIT];
+		in->agencies[i]->name = c[AGENCY_NAME];
+		in->agencies[i]->valid_from = c[AGENCY_FROM];
+		in->agencies[i]->valid_to = c[AGENCY_TO];
+		in->agencies[i]->successor_code = c[AGENCY_SUCCESSOR];
+	}
+}
+
+static const char *date_text(struct arena *arena, int32_t day)
+{
+	char text[11];
+
+	civil_format(day, text);
+	return arena_strdup(arena, text);
+}
+
+static void add_calendar(const struct profile *p, struct arena *arena,
+			 Directory__ImportProfileRequest *in)
+{
+	const struct csv_table *t = &p->tables[PROFILE_CALENDAR];
+	Directory__Calendar *calendar = arena_alloc(arena, sizeof *calendar);
+
+	CHECK(calendar);
+	directory__calendar__init(calendar);
+	calendar->covers_from = date_text(arena, p->covers_from);
+	calendar->covers_to = date_text(arena, p->covers_to);
+	calendar->n_days = t->n_rows;
+	NEW_LIST(arena, Directory__CalendarDay, directory__calendar_day__init, t->n_rows,
+		 calendar->days);
+	for (size_t i = 0; i < t->n_rows; i++) {
+		const char *const *c = t->rows[i].cells;
+
+		calendar->days[i]->date = c[DAY_DATE];
+		calendar->days[i]->kind = c[DAY_KIND];
+		calendar->days[i]->why = c[DAY_WHY];
+	}
+	in->calendar = calendar;
+}
+
+static void add_officers(const struct profile *p, struct arena *arena,
+			 Directory__ImportProfileRequest *in)
+{
+	const struct csv_table *t = &p->tables[PROFILE_OFFICERS];
+
+	in->n_officers = t->n_rows;
+	NEW_LIST(arena, Directory__Officer, directory__officer__init, t->n_rows, in->officers);
+	for (size_t i = 0; i < t->n_rows; i++) {
+		const char *const *c = t->rows[i].cells;
+		Directory__Officer *o = in->officers[i];
+
+		o->subject = c[OFFICER_SUBJECT];
+		o->name = c[OFFICER_NAME];
+		o->agency_code = c[OFFICER_AGENCY];
+		o->post = c[OFFICER_POST];
+		o->roles = split(arena, c[OFFICER_ROLES], &o->n_roles);
+		o->valid_from = c[OFFICER_FROM];
+		o->valid_to = c[OFFICER_TO];
+	}
+}
+
+static void add_registers(const struct profile *p, struct arena *arena,
+			  Directory__ImportProfileRequest *in)
+{
+	const struct csv_table *categories = &p->tables[PROFILE_CATEGORIES];
+	const struct csv_table *systems = &p->tables[PROFILE_SYSTEMS];
+
+	in->n_categories = categories->n_rows;
+	NEW_LIST(arena, Directory__CategoryEntry, directory__category_entry__init, in->n_categories,
+		 in->categories);
+	for (size_t i = 0; i < in->n_categories; i++) {
+		const char *const *c = categories->rows[i].cells;
+
+		in->categories[i]->category = c[CATEGORY_NAME];
+		in->categories[i]->code = c[CATEGORY_CODE];
+		in->categories[i]->name_vi = c[CATEGORY_VI];
+		in->categories[i]->name_en = c[CATEGORY_EN];
+		in->categories[i]->valid_from = c[CATEGORY_FROM];
+		in->categories[i]->valid_to = c[CATEGORY_TO];
+	}
+	in->n_systems = systems->n_rows;
+	NEW_LIST(arena, Directory__System, directory__system__init, in->n_systems, in->systems);
+	for (size_t i = 0; i < in->n_systems; i++) {
+		const char *const *c = systems->rows[i].cells;
+
+		in->systems[i]->member = c[SYSTEM_MEMBER];
+		in->systems[i]->name = c[SYSTEM_NAME];
+		in->systems[i]->owner_agency_code = c[SYSTEM_OWNER];
+		in->systems[i]->valid_from = c[SYSTEM_FROM];
+		in->systems[i]->valid_to = c[SYSTEM_TO];
+	}
+}
+
+static const ProtobufCMessage *directory_part(const struct profile *p, struct arena *arena)
+{
+	Directory__ImportProfileRequest *in = arena_alloc(arena, sizeof *in);
+
+	CHECK(in);
+	directory__import_profile_request__init(in);
+	in->manifest_sha256 = p->manifest_sha256;
+	in->profile = p->name;
+	add_places(p, arena, in);
+	add_calendar(p, arena, in);
+	add_officers(p, arena, in);
+	add_registers(p, arena, in);
+	return &in->base;
+}
+
+/* --- dossier --- */
+
+/* Indexes of a file's rows whose first cell is code, in order. */
+static size_t rows_of(const struct csv_table *t, const char *code, const struct csv_row **ret)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->n_rows; i++) {
+		if (strcmp(t->rows[i].cells[0], code) == 0)
+			ret[n++] = &t->rows[i];
+	}
+	return n;
+}
+
+static const struct csv_row **rows_room(const struct csv_table *t, struct arena *arena)
+{
+	const struct csv_row **rows = arena_calloc(arena, t->n_rows + 1, sizeof *rows);
+
+	CHECK(rows);
+	return rows;
+}
+
+static void add_components(const struct profile *p, struct arena *arena, Dossier__Procedure *out)
+{
+	const struct csv_table *t = &p->tables[PROFILE_COMPONENTS];
+	const struct csv_row **rows = rows_room(t, arena);
+
+	out->n_components = rows_of(t, out->code, rows);
+	NEW_LIST(arena, Dossier__Component, dossier__component__init, out->n_components,
+		 out->components);
+	for (size_t i = 0; i < out->n_components; i++) {
+		const char *const *c = rows[i]->cells;
+		Dossier__Component *to = out->components[i];
+
+		to->code = c[COMPONENT_CODE];
+		to->name = c[COMPONENT_NAME];
+		to->required = strcmp(c[COMPONENT_REQUIRED], "true") == 0;
+		to->record_types = split(arena, c[COMPONENT_RECORDS], &to->n_record_types);
+		to->originals = (uint32_t)csv_number(c[COMPONENT_ORIGINALS]);
+		to->copies = (uint32_t)csv_number(c[COMPONENT_COPIES]);
+	}
+}
+
+static void add_form(const struct profile *p, struct arena *arena, Dossier__Procedure *out)
+{
+	const struct csv_table *t = &p->tables[PROFILE_FORM];
+	const struct csv_row **rows = rows_room(t, arena);
+
+	out->n_form = rows_of(t, out->code, rows);
+	NEW_LIST(arena, Dossier__FormFieldRule, dossier__form_field_rule__init, out->n_form,
+		 out->form);
+	for (size_t i = 0; i < out->n_form; i++) {
+		const char *const *c = rows[i]->cells;
+
+		out->form[i]->name = c[FORM_NAME];
+		out->form[i]->label = c[FORM_LABEL];
+		out->form[i]->type = c[FORM_TYPE];
+		out->form[i]->required = strcmp(c[FORM_REQUIRED], "true") == 0;
+		out->form[i]->max_length = (uint32_t)csv_number(c[FORM_MAX_LENGTH]);
+	}
+}
+
+static void add_steps(const struct profile *p, struct arena *arena, Dossier__Procedure *out)
+{
+	const struct csv_table *t = &p->tables[PROFILE_STEPS];
+	const struct csv_row **rows = rows_room(t, arena);
+
+	out->n_steps = rows_of(t, out->code, rows);
+	NEW_LIST(arena, Dossier__Step, dossier__step__init, out->n_steps, out->steps);
+	for (size_t i = 0; i < out->n_steps; i++) {
+		const char *const *c = rows[i]->cells;
+
+		out->steps[i]->ordinal = (uint32_t)csv_number(c[STEP_ORDINAL]);
+		out->steps[i]->role = c[STEP_ROLE];
+		out->steps[i]->agency_rule = c[STEP_AGENCY];
+		out->steps[i]->hours = (uint32_t)csv_number(c[STEP_HOURS]);
+		out->steps[i]->name = c[STEP_NAME];
+	}
+}
+
+static Dossier__LimitUnit limit_unit(const char *text)
+{
+	static const struct {
+		const char *text;
+		Dossier__LimitUnit unit;
+	} names[] = {
+		{"same_day", DOSSIER__LIMIT_UNIT__LIMIT_UNIT_SAME_DAY},
+		{"working_day", DOSSIER__LIMIT_UNIT__LIMIT_UNIT_WORKING_DAY},
+		{"calendar_day", DOSSIER__LIMIT_UNIT__LIMIT_UNIT_CALENDAR_DAY},
+		{"working_hour", DOSSIER__LIMIT_UNIT__LIMIT_UNIT_WORKING_HOUR},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (strcmp(names[i].text, text) == 0)
+			return names[i].unit;
+	}
+	return DOSSIER__LIMIT_UNIT__LIMIT_UNIT_UNSPECIFIED;
+}
+
+static void add_procedure(const struct profile *p, struct arena *arena, const char *const *c,
+			  Dossier__Procedure *out)
+{
+	out->code = c[PROCEDURE_CODE];
+	out->name = c[PROCEDURE_NAME];
+	out->field = c[PROCEDURE_FIELD];
+	out->levels = c[PROCEDURE_LEVELS];
+	out->limit_unit = limit_unit(c[PROCEDURE_LIMIT_UNIT]);
+	out->limit_value = (uint32_t)csv_number(c[PROCEDURE_LIMIT_VALUE]);
+	out->fee_kind = c[PROCEDURE_FEE_KIND];
+	out->fee_vnd = csv_number(c[PROCEDURE_FEE]);
+	out->online_level = (uint32_t)csv_number(c[PROCEDURE_ONLINE_LEVEL]);
+	out->data_class = c[PROCEDURE_DATA_CLASS];
+	out->result_type = c[PROCEDURE_RESULT];
+	out->valid_from = c[PROCEDURE_FROM];
+	out->valid_to = c[PROCEDURE_TO];
+	add_components(p, arena, out);
+	add_form(p, arena, out);
+	add_steps(p, arena, out);
+}
+
+static const ProtobufCMessage *dossier_part(const struct profile *p, struct arena *arena)
+{
+	const struct csv_table *t = &p->tables[PROFILE_PROCEDURES];
+	Dossier__ImportProfileRequest *in = arena_alloc(arena, sizeof *in);
+
+	CHECK(in);
+	dossier__import_profile_request__init(in);
+	in->manifest_sha256 = p->manifest_sha256;
+	in->profile = p->name;
+	in->n_procedures = t->n_rows;
+	NEW_LIST(arena, Dossier__Procedure, dossier__procedure__init, t->n_rows, in->procedures);
+	for (size_t i = 0; i < t->n_rows; i++)
+		add_procedure(p, arena, t->rows[i].cells, in->procedures[i]);
+	return &in->base;
+}
+
+/* --- payment --- */
+
+static const ProtobufCMessage *payment_part(const struct profile *p, struct arena *arena)
+{
+	const struct csv_table *fees = &p->tables[PROFILE_FEES];
+	const struct csv_table *accounts = &p->tables[PROFILE_ACCOUNTS];
+	Payment__ImportProfileRequest *in = arena_alloc(arena, sizeof *in);
+
+	CHECK(in);
+	payment__import_profile_request__init(in);
+	in->manifest_sha256 = p->manifest_sha256;
+	in->profile = p->name;
+	in->n_fees = fees->n_rows;
+	NEW_LIST(arena, Payment__Fee, payment__fee__init, in->n_fees, in->fees);
+	for (size_t i = 0; i < in->n_fees; i++) {
+		const char *const *c = fees->rows[i].cells;
+
+		in->fees[i]->procedure_code = c[FEE_PROCEDURE];
+		in->fees[i]->kind = c[FEE_KIND];
+		in->fees[i]->amount_vnd = csv_number(c[FEE_AMOUNT]);
+		in->fees[i]->online = strcmp(c[FEE_ONLINE], "true") == 0;
+		in->fees[i]->valid_from = c[FEE_FROM];
+		in->fees[i]->valid_to = c[FEE_TO];
+	}
+	in->n_accounts = accounts->n_rows;
+	NEW_LIST(arena, Payment__Account, payment__account__init, in->n_accounts, in->accounts);
+	for (size_t i = 0; i < in->n_accounts; i++) {
+		const char *const *c = accounts->rows[i].cells;
+
+		in->accounts[i]->agency_code = c[ACCOUNT_AGENCY];
+		in->accounts[i]->bin = c[ACCOUNT_BIN];
+		in->accounts[i]->number = c[ACCOUNT_NUMBER];
+		in->accounts[i]->holder = c[ACCOUNT_HOLDER];
+		in->accounts[i]->valid_from = c[ACCOUNT_FROM];
+		in->accounts[i]->valid_to = c[ACCOUNT_TO];
+	}
+	return &in->base;
+}
+
+/* --- kpi --- */
+
+static void add_targets(const struct profile *p, struct arena *arena, Kpi__ImportProfileRequest *in)
+{
+	const struct csv_table *t = &p->tables[PROFILE_TARGETS];
+
+	in->n_targets = t->n_rows;
+	NEW_LIST(arena, Kpi__Target, kpi__target__init, in->n_targets, in->targets);
+	for (size_t i = 0; i < in->n_targets; i++) {
+		const char *const *c = t->rows[i].cells;
+
+		in->targets[i]->indicator_id = c[TARGET_INDICATOR];
+		in->targets[i]->scope = c[TARGET_SCOPE];
+		in->targets[i]->due = c[TARGET_DUE];
+		in->targets[i]->op = c[TARGET_OPERATOR];
+		in->targets[i]->value_hundredths = profile_hundredths(c[TARGET_VALUE]);
+		in->targets[i]->baseline = c[TARGET_BASELINE];
+	}
+}
+
+static const ProtobufCMessage *kpi_part(const struct profile *p, struct arena *arena)
+{
+	const struct csv_table *t = &p->tables[PROFILE_INDICATORS];
+	Kpi__ImportProfileRequest *in = arena_alloc(arena, sizeof *in);
+
+	CHECK(in);
+	kpi__import_profile_request__init(in);
+	in->manifest_sha256 = p->manifest_sha256;
+	in->profile = p->name;
+	in->n_indicators = t->n_rows;
+	NEW_LIST(arena, Kpi__Indicator, kpi__indicator__init, t->n_rows, in->indicators);
+	for (size_t i = 0; i < t->n_rows; i++) {
+		const char *const *c = t->rows[i].cells;
+		Kpi__Indicator *out = in->indicators[i];
+
+		out->id = c[INDICATOR_ID];
+		out->name_vi = c[INDICATOR_VI];
+		out->name_en = c[INDICATOR_EN];
+		out->numerator = c[INDICATOR_NUMERATOR];
+		out->denominator = c[INDICATOR_DENOMINATOR];
+		out->kind = c[INDICATOR_KIND];
+		out->scopes = c[INDICATOR_SCOPES];
+		out->source = c[INDICATOR_SOURCE];
+		out->owner_agency_code = c[INDICATOR_OWNER];
+		out->note = c[INDICATOR_NOTE];
+	}
+	add_targets(p, arena, in);
+	return &in->base;
+}
+
+/* --- giving --- */
+
+struct part {
+	const char *service;
+	const ProtobufCMessage *(*make)(const struct profile *p, struct arena *arena);
+	const ProtobufCMessageDescriptor *reply;
+	int32_t (*changed)(const ProtobufCMessage *reply);
+};
+
+#define CHANGED_OF(name, type)                                                                     \
+	static int32_t name(const ProtobufCMessage *reply)                                         \
+	{                                                                                          \
+		return ((const type *)reply)->changed;                                             \
+	}
+CHANGED_OF(directory_changed, Directory__ImportProfileReply)
+CHANGED_OF(dossier_changed, Dossier__ImportProfileReply)
+CHANGED_OF(payment_changed, Payment__ImportProfileReply)
+CHANGED_OF(kpi_changed, Kpi__ImportProfileReply)
+
+static const struct part parts[] = {
+	{"directory", directory_part, &directory__import_profile_reply__descriptor,
+	 directory_changed},
+	{"dossier", dossier_part, &dossier__import_profile_reply__descriptor, dossier_changed},
+	{"payment", payment_part, &payment__import_profile_reply__descriptor, payment_changed},
+	{"kpi", kpi_part, &kpi__import_profile_reply__descriptor, kpi_changed},
+};
+
+/* A UUIDv8-shaped id: the same bundle and part, the same request, for ever. */
+static void message_id(const struct profile *p, const char *service, uint8_t out[static 16])
+{
+	uint8_t digest[CRYPT_SHA256_BYTES];
+	char text[256];
+	int n = snprintf(text, sizeof text, "profile %s %s", p->manifest_sha256, service);
+
+	crypt_sha256(text, (size_t)n, digest);
+	memcpy(out, digest, 16);
+	out[6] = (uint8_t)((out[6] & 0x0f) | 0x80);
+	out[8] = (uint8_t)((out[8] & 0x3f) | 0x80);
+}
+
+static int give(const struct profile *p, struct session *session, const struct part *part)
+{
+	struct session_how how = {.deadline_ms = IMPORT_MS};
+	ProtobufCMessage *out = NULL;
+	struct err err = {0};
+	struct arena arena;
+	int rc = 0;
+
+	arena_init(&arena, APPLY_BYTES);
+	message_id(p, part->service, how.message_id);
+	if (session_call(session, part->service, "ImportProfile", part->make(p, &arena),
+			 part->reply, &how, &arena, &out, &err) < 0)
+		rc = ctl_fail(part->service, &err);
+	else
+		printf("profile %s: %s has its part, %d rows were new or different\n", p->name,
+		       part->service, part->changed(out));
+	arena_done(&arena);
+	return rc;
+}
+
+/* --- waiting for the reference data --- */
+
+static int directory_head(struct session *session, int64_t *ret_pos, int64_t *ret_pending)
+{
+	Feed__HeadRequest in = FEED__HEAD_REQUEST__INIT;
+	ProtobufCMessage *out = NULL;
+	struct err err = {0};
+	struct arena arena;
+	int rc = 0;
+
+	arena_init(&arena, 65536);
+	in.feed = "directory";
+	if (session_call(session, "directory", "Feed.Head", &in.base, &feed__head_reply__descriptor,
+			 NULL, &arena, &out, &err) < 0) {
+		rc = ctl_fail("directory", &err);
+	} else {
+		*ret_pos = ((const Feed__HeadReply *)out)->high_water;
+		*ret_pending = ((const Feed__HeadReply *)out)->pending;
+	}
+	arena_done(&arena);
+	return rc;
+}
+
+/* Non-zero when this process has not yet applied the directory's feed up to *arg. */
+static int is_behind(const char *name, const char *address, void *arg)
+{
+	const int64_t *pos = arg;
+	json_t *json = NULL, *consumer;
+	size_t i;
+	int behind = 0;
+
+	(void)name;
+	health_get(address, "/healthz", &json);
+	json_array_foreach(json_object_get(json, "consumers"), i, consumer)
+	{
+		const char *source = json_string_value(json_object_get(consumer, "source"));
+
+		if (source && strcmp(source, "directory") == 0 &&
+		    json_integer_value(json_object_get(consumer, "pos")) < *pos)
+			behind = 1;
+	}
+	json_decref(json);
+	return behind;
+}
+
+static int wait_for_reference(struct session *session)
+{
+	const char *list = getenv("LGSP_HEALTH");
+	int64_t end_us = clock_mono_us() + WAIT_S * CLOCK_US_PER_S, pos = 0, pending = 1;
+	int rc = 0;
+
+	while (rc == 0 && pending > 0 && clock_mono_us() < end_us) {
+		rc = directory_head(session, &pos, &pending);
+		if (pending > 0)
+			usleep(AGAIN_US);
+	}
+	if (rc != 0 || !list || !list[0])
+		return rc;
+	while (health_each(list, is_behind, &pos) != 0) {
+		if (clock_mono_us() > end_us)
+			return ctl_say(CTL_FAILED,
+				       "not every service has the directory's data after %d s",
+				       WAIT_S);
+		usleep(AGAIN_US);
+	}
+	printf("profile: every service has the directory's feed up to %" PRId64 "\n", pos);
+	return 0;
+}
+
+int profile_apply(const struct profile *p)
+{
+	struct session *session = NULL;
+	int rc = session_open("LGSP_BUS_MEMBER", &session);
+
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(parts); i++)
+		rc = give(p, session, &parts[i]);
+	if (rc == 0)
+		rc = wait_for_reference(session);
+	session_close(session);
+	return rc;
+}
