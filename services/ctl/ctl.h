@@ -39,6 +39,7 @@ int ctl_officer_appoint(int argc, char **argv);
 int ctl_officer_list(int argc, char **argv);
 int ctl_profile_check(int argc, char **argv);
 int ctl_profile_apply(int argc, char **argv);
+int ctl_profile_seal(int argc, char **argv);
 int ctl_demo(int argc, char **argv);
 
 /* --- ctl.c: what the commands share --- */

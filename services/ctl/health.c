@@ -1,7 +1,8 @@
-/* health: asks every process in LGSP_HEALTH ("name=unix:/path name=127.0.0.1:port ...") whether it
- * is ready. */
+#include "services/ctl/health.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
+#include <jansson.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
@@ -12,13 +13,14 @@
 #include <unistd.h>
 
 #include "common/base/base.h"
+#include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/env.h"
 #include "services/ctl/ctl.h"
 
-#define ANSWER_MS    2000
-#define ANSWER_BYTES 4096
-#define NAMES_MAX    64
+#define ANSWER_MS        2000
+#define ANSWER_BYTES_MAX 65536
+#define AGAIN_US         100000
 
 static int connect_unix(const char *path)
 {
@@ -56,70 +58,115 @@ static int connect_tcp(const char *address)
 }
 
 /* Reads what comes until the peer closes or the time is over. */
-static size_t read_answer(int fd, char out[static ANSWER_BYTES])
+static void read_answer(int fd, struct buf *out)
 {
 	int64_t end_us = clock_mono_us() + ANSWER_MS * 1000;
-	size_t n = 0;
+	char chunk[4096];
 
-	while (n < ANSWER_BYTES - 1) {
+	for (;;) {
 		struct pollfd p = {.fd = fd, .events = POLLIN};
 		int64_t left_us = end_us - clock_mono_us();
 
 		if (left_us <= 0 || poll(&p, 1, (int)(left_us / 1000) + 1) <= 0)
-			break;
-		ssize_t got = read(fd, out + n, ANSWER_BYTES - 1 - n);
+			return;
+		ssize_t n = read(fd, chunk, sizeof chunk);
 
-		if (got <= 0)
-			break;
-		n += (size_t)got;
+		if (n <= 0 || buf_append(out, chunk, (size_t)n) < 0)
+			return;
 	}
-	out[n] = '\0';
-	return n;
 }
 
-/* True when /readyz answers 200; what it says otherwise goes to why. */
-static bool is_ready(const char *address, char *why, size_t why_bytes)
+int health_get(const char *address, const char *path, json_t **ret_json)
 {
-	static const char request[] =
-		"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-	char answer[ANSWER_BYTES];
 	bool is_unix = strncmp(address, "unix:", 5) == 0;
 	CLEANUP_FD int fd = is_unix ? connect_unix(address + 5) : connect_tcp(address);
+	struct buf answer;
+	char request[256];
+	int status = 0;
 
-	if (fd < 0 || write(fd, request, sizeof request - 1) != (ssize_t)sizeof request - 1) {
-		snprintf(why, why_bytes, "does not answer");
-		return false;
-	}
-	read_answer(fd, answer);
-	const char *body = strstr(answer, "\r\n\r\n");
+	if (ret_json)
+		*ret_json = NULL;
+	int n = snprintf(request, sizeof request,
+			 "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
 
-	body = body ? body + 4 : "no answer";
-	snprintf(why, why_bytes, "%.*s", (int)strcspn(body, "\r\n"), body);
-	return strncmp(answer, "HTTP/1.1 200", 12) == 0;
+	if (fd < 0 || send(fd, request, (size_t)n, MSG_NOSIGNAL) != n)
+		return 0;
+	buf_init(&answer, ANSWER_BYTES_MAX);
+	read_answer(fd, &answer);
+	const char *body = strstr(buf_str(&answer), "\r\n\r\n");
+
+	if (sscanf(buf_str(&answer), "HTTP/1.1 %d", &status) != 1 || !body)
+		status = 0;
+	else if (ret_json)
+		*ret_json = json_loads(body + 4, 0, NULL);
+	buf_done(&answer);
+	return status;
 }
 
-/* One round. Returns how many are not ready; with print, a line each. */
-static int ask_all(const char *list, bool print)
+int health_each(const char *list, int (*fn)(const char *, const char *, void *), void *arg)
 {
 	CLEANUP_FREE char *copy = base_strdup(list);
 	char *save = NULL;
-	int away = 0;
 
 	for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
 		char *address = strchr(w, '=');
-		char why[256];
 
 		if (!address)
-			return ctl_say(-1, "LGSP_HEALTH: \"%s\" is not NAME=ADDRESS", w);
+			return ctl_say(EXIT_CONFIG, "LGSP_HEALTH: \"%s\" is not NAME=ADDRESS", w);
 		*address++ = '\0';
-		bool ready = is_ready(address, why, sizeof why);
+		int rc = fn(w, address, arg);
 
-		away += !ready;
-		if (print)
-			printf("%-14s %s%s%s\n", w, ready ? "ready" : "NOT READY",
-			       ready ? "" : ": ", ready ? "" : why);
+		if (rc != 0)
+			return rc;
 	}
-	return away;
+	return 0;
+}
+
+struct asking {
+	bool print;
+	int away;
+};
+
+/* " database schema": the checks of a document that are false. */
+static void print_failed(json_t *json)
+{
+	const char *name;
+	json_t *ok;
+
+	json_object_foreach(json_object_get(json, "checks"), name, ok)
+	{
+		if (json_is_false(ok))
+			printf(" %s", name);
+	}
+}
+
+static int ask(const char *name, const char *address, void *arg)
+{
+	struct asking *asking = arg;
+	json_t *json = NULL;
+	int status = health_get(address, "/readyz", &json);
+
+	asking->away += status != 200;
+	if (asking->print) {
+		printf("%-14s %s", name,
+		       status == 200 ? "ready"
+		       : status == 0 ? "does not answer"
+				     : "not ready:");
+		if (status != 200)
+			print_failed(json);
+		putchar('\n');
+	}
+	json_decref(json);
+	return 0;
+}
+
+static int ask_all(const char *list, bool print, int *ret_away)
+{
+	struct asking asking = {.print = print};
+	int rc = health_each(list, ask, &asking);
+
+	*ret_away = asking.away;
+	return rc;
 }
 
 int ctl_health(int argc, char **argv)
@@ -129,6 +176,7 @@ int ctl_health(int argc, char **argv)
 	int words = ctl_options(argc, argv, options, ARRAY_LEN(options));
 	const char *list = ctl_setting("LGSP_HEALTH", NULL);
 	int64_t wait_s = 0;
+	int away = 1;
 
 	if (words < 0)
 		return -words;
@@ -136,15 +184,16 @@ int ctl_health(int argc, char **argv)
 		return ctl_say(EXIT_USAGE, "health takes no words");
 	int rc = ctl_number("--wait", wait, 0, 3600, &wait_s);
 
-	if (rc != 0)
-		return rc;
-	if (!list)
-		return EXIT_CONFIG;
+	if (rc != 0 || !list)
+		return rc != 0 ? rc : EXIT_CONFIG;
 	int64_t end_us = clock_mono_us() + wait_s * CLOCK_US_PER_S;
 
-	while (clock_mono_us() < end_us && ask_all(list, false) > 0)
-		usleep(100000);
-	int away = ask_all(list, true);
-
-	return away < 0 ? EXIT_CONFIG : away > 0 ? CTL_FAILED : 0;
+	while (rc == 0 && away > 0 && clock_mono_us() < end_us) {
+		rc = ask_all(list, false, &away);
+		if (away > 0)
+			usleep(AGAIN_US);
+	}
+	if (rc == 0)
+		rc = ask_all(list, true, &away);
+	return rc != 0 ? rc : away > 0 ? CTL_FAILED : 0;
 }

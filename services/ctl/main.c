@@ -20,8 +20,16 @@ static const struct ctl_command commands[] = {
 	 "call one method; prints the reply", ctl_call},
 	{"feed", "SERVICE [--after N] [--limit N] [--verify]",
 	 "events as JSON lines; --verify checks the seals", ctl_feed},
-	{"health", "", "ask every service whether it is ready", ctl_health},
-	{"status", "", "state of the broker", ctl_status},
+	{"health", "[--wait SECONDS]", "ask every service whether it is ready", ctl_health},
+	{"status", "[--json]", "state of the broker", ctl_status},
+	{"officer appoint",
+	 "--subject S --agency A --roles \"R...\" [--name N] [--post P] [--from DATE] [--to DATE]",
+	 "give a person a post", ctl_officer_appoint},
+	{"officer list", "[--agency A] [--on DATE]", "officers in post", ctl_officer_list},
+	{"profile check", "DIR", "check a province's profile; needs no running suite",
+	 ctl_profile_check},
+	{"profile apply", "DIR", "check, then give each service its part", ctl_profile_apply},
+	{"profile seal", "DIR", "write the files' SHA-256 into the manifest", ctl_profile_seal},
 };
 
 static int help(FILE *out, int code)
