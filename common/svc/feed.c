@@ -39,7 +39,7 @@ static const struct rpc_row feed_row = {
 	.method = "Feed",
 	.exposure = RPC_SYSTEM | RPC_STAFF,
 	.effect = RPC_READ,
-	.roles = "operator",
+	.roles = "operator statistician",
 };
 
 /* One pull, from its arrival to its answer; in the request's arena. */
