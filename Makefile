@@ -107,13 +107,15 @@ $(LIB): $(COMMON_O) $(PB_O) $(RPC_O) $(REGISTRY_O)
 
 # services/<name>/pkgs: further pkg-config modules of one service.
 svc_pkgs = $(if $(wildcard services/$(1)/pkgs),$(shell cat services/$(1)/pkgs))
+# The broker takes only what it calls: no database library comes near it.
+svc_lib = $(if $(filter bus,$(1)),-Wl$(comma)--as-needed $(LIB),-Wl$(comma)--whole-archive $(LIB) -Wl$(comma)--no-whole-archive)
 define service_rules
 SVC_O_$(1) := $$(patsubst %.c,$(B)/%.o,$$(filter-out %/rpc.c,$$(wildcard services/$(1)/*.c)))
 $(if $(call svc_pkgs,$(1)),$$(SVC_O_$(1)): SVC_CFLAGS = $$(shell pkg-config --cflags $(call svc_pkgs,$(1))))
 $(B)/bin/$(call bin_name,$(1)): $$(SVC_O_$(1)) $(LIB)
 	@mkdir -p $$(@D)
 	@echo "  LD     $$@"
-	@$(CC) $(LDFLAGS_ALL) -o $$@ $$(SVC_O_$(1)) -Wl,--whole-archive $(LIB) -Wl,--no-whole-archive $$(PKG_LIBS) \
+	@$(CC) $(LDFLAGS_ALL) -o $$@ $$(SVC_O_$(1)) $(call svc_lib,$(1)) $$(PKG_LIBS) \
 		$(if $(call svc_pkgs,$(1)),$$(shell pkg-config --libs $(call svc_pkgs,$(1))))
 endef
 $(foreach s,$(SERVICES),$(eval $(call service_rules,$(s))))

@@ -119,4 +119,10 @@ const char *http_reason(int status);
  */
 void http_respond(struct http_exchange *x, const struct http_response *res);
 
+/*
+ * Asks the process that listens there (as http_config.listen) for /healthz: 0 when it answers 200,
+ * else 1. Blocks up to 3 s; for --healthcheck.
+ */
+int http_probe(const char *listen);
+
 #endif

@@ -3,14 +3,9 @@
  * what is missing when not), /metrics. The database is probed by a task in the workers' queue, so
  * that the answer is about the connections calls really use.
  */
-#include <arpa/inet.h>
 #include <jansson.h>
-#include <netinet/in.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/base/base.h"
@@ -25,7 +20,6 @@
 #define HEALTH_STALE_US      (5 * CLOCK_US_PER_S)
 #define HEALTH_METRICS_BYTES (2 * 1024 * 1024)
 #define HEALTH_CONNECTIONS   32
-#define HEALTH_ASK_MS        3000
 
 struct health {
 	struct pool_task task; /* the probe; in the queue while probing is set */
@@ -270,62 +264,4 @@ void health_free(struct health *health)
 	loop_timer_stop(health->timer);
 	http_server_free(health->http);
 	free(health);
-}
-
-/* --- the other side: --healthcheck --- */
-
-static int health_connect_unix(const char *path)
-{
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0 || strlen(path) >= sizeof(addr.sun_path))
-		return fd;
-	memcpy(addr.sun_path, path, strlen(path));
-	return connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0 ? fd : (close(fd), -1);
-}
-
-static int health_connect_tcp(const char *host_port)
-{
-	struct sockaddr_in addr = {.sin_family = AF_INET};
-	const char *colon = strrchr(host_port, ':');
-	char host[64];
-	int fd;
-
-	if (colon == NULL || (size_t)(colon - host_port) >= sizeof(host))
-		return -1;
-	snprintf(host, sizeof(host), "%.*s", (int)(colon - host_port), host_port);
-	/* A listener on every address is asked on the loopback one. */
-	if (strcmp(host, "0.0.0.0") == 0 || inet_pton(AF_INET, host, &addr.sin_addr) != 1)
-		addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	addr.sin_port = htons((uint16_t)atoi(colon + 1));
-	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -1;
-	return connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0 ? fd : (close(fd), -1);
-}
-
-int health_check_other(const char *listen)
-{
-	static const char request[] =
-		"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-	static const char ok[] = "HTTP/1.1 200 ";
-	char head[sizeof(ok) - 1];
-	size_t got = 0;
-	CLEANUP_FD int fd = strncmp(listen, "unix:", 5) == 0 ? health_connect_unix(listen + 5)
-							     : health_connect_tcp(listen);
-	struct pollfd pfd = {.fd = fd, .events = POLLIN};
-
-	if (fd < 0 || send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) < 0)
-		return 1;
-	while (got < sizeof(head)) {
-		ssize_t n = poll(&pfd, 1, HEALTH_ASK_MS) > 0
-				    ? recv(fd, head + got, sizeof(head) - got, 0)
-				    : -1;
-
-		if (n <= 0)
-			return 1;
-		got += (size_t)n;
-	}
-	return memcmp(head, ok, sizeof(head)) == 0 ? 0 : 1;
 }

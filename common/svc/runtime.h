@@ -200,8 +200,6 @@ void health_free(struct health *health);
 void health_on_hello(const Bus__BrokerHello *hello, void *arg);
 /* The broker's business clock is known and differs from ours. Any thread. */
 bool health_clock_differs(const struct health *health);
-/* Asks the process behind the address for /healthz: exit code 0 or 1. */
-int health_check_other(const char *listen);
 
 /* --- thread.c --- */
 

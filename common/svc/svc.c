@@ -103,7 +103,7 @@ static int svc_healthcheck(void)
 		fprintf(stderr, "LGSP_HTTP is not set\n");
 		return EXIT_CONFIG;
 	}
-	return health_check_other(listen);
+	return http_probe(listen);
 }
 
 /* --- the runtime's own --- */

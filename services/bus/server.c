@@ -1,0 +1,363 @@
+#include "services/bus/server.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/base/base.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/bus/socket.h"
+#include "services/bus/peers.h"
+#include "services/bus/zap.h"
+
+#define TICK_MS         100
+#define DRAIN_CHECK_MS  20
+#define IDLE_TICKS      50 /* of the deadline timer without requests, then it stops */
+#define PENDING_TICK_MS (PENDING_TICK_US / 1000)
+#define HANDSHAKE_MS    3000
+#define BACKLOG         512
+#define IO_THREADS      2
+#define MAX_SOCKETS     16384
+
+struct side {
+	struct server *server;
+	enum broker_side side;
+	void *socket;
+	struct loop_socket *watch;
+	char endpoint[256];
+};
+
+struct server {
+	struct loop *loop;
+	struct server_config config;
+	void *context;
+	struct zap *zap;
+	struct members *members;
+	struct peers *peers;
+	struct broker *broker;
+	struct side sides[SIDES];
+	struct loop_timer *tick, *deadlines, *drain_timer;
+	unsigned idle_ticks;
+	int64_t drain_until_us;
+	void (*on_drained)(void *arg);
+	void *drained_arg;
+};
+
+static const struct {
+	const char *name;
+	long long max_bytes;
+	int hwm;
+	int io_threads; /* bit mask: clients' and workers' encryption on threads of their own */
+	mode_t umask;   /* of ipc sockets */
+} side_settings[SIDES] = {
+	[SIDE_BACKEND] = {"backend", 4 << 20, 10000, 2, 0117},
+	[SIDE_ADMIN] = {"admin", 64 << 10, 1000, 1, 0177},
+	[SIDE_MEMBER] = {"member", 1 << 20, 1000, 1, 0117},
+};
+
+/* --- receiving --- */
+
+/* libzmq's own ids are five bytes, the first zero; anything else the peer chose itself. */
+static bool read_peer(const struct side *side, const struct frames *f, struct peer *ret_peer)
+{
+	const zmq_msg_t *id = &f->part[0];
+
+	if (frame_size(id) != PEER_ID_BYTES || frame_data(id)[0] != 0)
+		return false;
+	ret_peer->side = side->side;
+	memcpy(ret_peer->id, frame_data(id), PEER_ID_BYTES);
+	return true;
+}
+
+static void on_frames(struct side *side, struct frames *f)
+{
+	struct server *srv = side->server;
+	struct broker *b = srv->broker;
+	/* Not from the id frame: that one carries no metadata. */
+	const char *user = f->n > 1 ? zmq_msg_gets(&f->part[1], "User-Id") : NULL;
+	struct member_key *key;
+	struct peer peer;
+
+	if (!user || !*user) {
+		stats_drop(&b->stats, DROP_NO_USER_ID);
+		return;
+	}
+	if (!read_peer(side, f, &peer)) {
+		stats_drop(&b->stats, DROP_ROUTING_ID);
+		return;
+	}
+	key = members_find_key(srv->members, user);
+	if (key)
+		peers_heard(srv->peers, &peer, key, b->now_us);
+	switch (side->side) {
+	case SIDE_BACKEND:
+		backend_on_frames(b, &peer, key, f);
+		break;
+	case SIDE_ADMIN:
+		admin_on_frames(b, &peer, key, f);
+		break;
+	case SIDE_MEMBER:
+		member_on_frames(b, &peer, key, f);
+		break;
+	case SIDES:
+		break;
+	}
+}
+
+static void on_deadlines(void *arg);
+
+/* The deadline timer runs while there are requests, and a second longer. */
+static void arm_deadlines(struct server *srv)
+{
+	srv->idle_ticks = 0;
+	if (!srv->deadlines)
+		srv->deadlines = loop_timer_start(srv->loop, PENDING_TICK_MS, PENDING_TICK_MS,
+						  on_deadlines, srv);
+}
+
+static void on_deadlines(void *arg)
+{
+	struct server *srv = arg;
+
+	srv->broker->now_us = clock_mono_us();
+	broker_expire(srv->broker);
+	srv->idle_ticks = pending_count(srv->broker->pending) > 0 ? 0 : srv->idle_ticks + 1;
+	if (srv->idle_ticks < IDLE_TICKS)
+		return;
+	loop_timer_stop(srv->deadlines);
+	srv->deadlines = NULL;
+}
+
+static void on_ready(void *arg, int budget)
+{
+	struct side *side = arg;
+	struct broker *b = side->server->broker;
+
+	while (budget-- > 0) {
+		struct frames f;
+
+		if (!frames_recv(&f, side->socket))
+			break;
+		b->now_us = clock_mono_us();
+		on_frames(side, &f);
+		frames_done(&f);
+	}
+	if (pending_count(b->pending) > 0)
+		arm_deadlines(side->server);
+}
+
+static int send_frames(void *arg, enum broker_side side, struct frames *f)
+{
+	struct server *srv = arg;
+
+	return srv->sides[side].socket ? frames_send(f, srv->sides[side].socket) : -1;
+}
+
+static void on_tick(void *arg)
+{
+	struct server *srv = arg;
+
+	srv->broker->now_us = clock_mono_us();
+	broker_tick(srv->broker);
+	peers_sweep(srv->peers, srv->broker->now_us);
+}
+
+/* --- sockets --- */
+
+static bool set_options(void *s, const struct server_config *config, enum broker_side side)
+{
+	uint64_t affinity = (uint64_t)side_settings[side].io_threads;
+
+	return socket_set_common(s, side_settings[side].hwm, side_settings[side].max_bytes) &&
+	       socket_set_int(s, ZMQ_CURVE_SERVER, 1) &&
+	       zmq_setsockopt(s, ZMQ_CURVE_SECRETKEY, config->secret_z85, 41) == 0 &&
+	       zmq_setsockopt(s, ZMQ_ZAP_DOMAIN, side_settings[side].name,
+			      strlen(side_settings[side].name)) == 0 &&
+	       zmq_setsockopt(s, ZMQ_AFFINITY, &affinity, sizeof(affinity)) == 0 &&
+	       socket_set_int(s, ZMQ_ROUTER_MANDATORY, 1) &&
+	       socket_set_int(s, ZMQ_ROUTER_HANDOVER, 0) &&
+	       socket_set_int(s, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS) &&
+	       socket_set_int(s, ZMQ_BACKLOG, BACKLOG);
+}
+
+static int bind_one(struct side *side, const char *endpoint)
+{
+	size_t n = sizeof(side->endpoint);
+	mode_t old = umask(side_settings[side->side].umask);
+	int rc = zmq_bind(side->socket, endpoint);
+
+	umask(old);
+	if (rc < 0) {
+		log_error("bus.bind", LOG_STR("endpoint", endpoint),
+			  LOG_STR("err", zmq_strerror(errno)));
+		return -1;
+	}
+	if (!side->endpoint[0])
+		zmq_getsockopt(side->socket, ZMQ_LAST_ENDPOINT, side->endpoint, &n);
+	log_info("bus.listening", LOG_STR("side", side_settings[side->side].name),
+		 LOG_STR("endpoint", endpoint));
+	return 0;
+}
+
+static int side_open(struct server *srv, enum broker_side which)
+{
+	struct side *side = &srv->sides[which];
+	char list[BUS_ENDPOINTS_MAX][128];
+	struct err err;
+	int n = bus_endpoints_split(srv->config.bind[which], list, &err), rc = 0;
+
+	if (n < 0) {
+		log_error("bus.bind", LOG_STR("err", err.items[0].en));
+		return -1;
+	}
+	side->server = srv;
+	side->side = which;
+	side->socket = zmq_socket(srv->context, ZMQ_ROUTER);
+	if (!side->socket || !set_options(side->socket, &srv->config, which)) {
+		log_error("bus.socket", LOG_STR("err", zmq_strerror(errno)));
+		return -1;
+	}
+	for (int i = 0; i < n && rc == 0; i++)
+		rc = bind_one(side, list[i]);
+	if (rc == 0)
+		side->watch = loop_socket_add(srv->loop, socket_fd(side->socket), socket_has_input,
+					      side->socket, on_ready, side);
+	return rc;
+}
+
+static void side_close(struct side *side)
+{
+	loop_socket_remove(side->watch);
+	if (side->socket)
+		zmq_close(side->socket);
+	side->watch = NULL;
+	side->socket = NULL;
+}
+
+/* --- members --- */
+
+static void give_keys(struct server *srv)
+{
+	char(*keys)[41] = base_alloc(MEMBERS_KEYS_MAX * sizeof(*keys));
+
+	zap_set_keys(srv->zap, keys, members_keys(srv->members, keys));
+	free(keys);
+}
+
+static int load_members(struct server *srv)
+{
+	char fault[MEMBERS_FAULT_MAX];
+
+	if (members_load(srv->members, srv->config.members_dir, srv->config.rights_path, fault) <
+	    0) {
+		log_error("bus.rights_refused", LOG_STR("err", fault));
+		return -1;
+	}
+	give_keys(srv);
+	log_info("bus.rights", LOG_STR("hash", members_hash(srv->members)),
+		 LOG_NUM("members", members_count(srv->members)));
+	return 0;
+}
+
+void server_reload(struct server *srv)
+{
+	if (load_members(srv) < 0) {
+		metric_add(srv->broker->stats.reload_faults, 1);
+		return;
+	}
+	metric_add(srv->broker->stats.reloads, 1);
+	srv->broker->now_us = clock_mono_us();
+	broker_rights_changed(srv->broker);
+}
+
+/* --- life --- */
+
+int server_new(struct loop *loop, const struct server_config *config, struct server **ret_server)
+{
+	struct server *srv = base_alloc(sizeof(*srv));
+	int rc;
+
+	srv->loop = loop;
+	srv->config = *config;
+	srv->config.broker.send = send_frames;
+	srv->config.broker.send_arg = srv;
+	srv->context = zmq_ctx_new();
+	CHECK(srv->context);
+	zmq_ctx_set(srv->context, ZMQ_IO_THREADS, IO_THREADS);
+	zmq_ctx_set(srv->context, ZMQ_MAX_SOCKETS, MAX_SOCKETS);
+	srv->members = members_new();
+	srv->peers = peers_new();
+	srv->zap = zap_start(srv->context);
+	srv->broker = broker_new(&srv->config.broker, srv->members);
+	rc = load_members(srv);
+	for (int i = 0; i < SIDES && rc == 0; i++)
+		rc = side_open(srv, (enum broker_side)i);
+	if (rc < 0) {
+		server_free(srv);
+		return -1;
+	}
+	srv->tick = loop_timer_start(loop, TICK_MS, TICK_MS, on_tick, srv);
+	*ret_server = srv;
+	return 0;
+}
+
+void server_free(struct server *srv)
+{
+	if (!srv)
+		return;
+	loop_timer_stop(srv->tick);
+	loop_timer_stop(srv->deadlines);
+	loop_timer_stop(srv->drain_timer);
+	for (int i = 0; i < SIDES; i++)
+		side_close(&srv->sides[i]);
+	zap_stop(srv->zap);
+	while (zmq_ctx_term(srv->context) < 0 && errno == EINTR)
+		;
+	broker_free(srv->broker);
+	peers_free(srv->peers);
+	members_free(srv->members);
+	explicit_bzero(&srv->config, sizeof(srv->config));
+	free(srv);
+}
+
+struct broker *server_broker(struct server *srv)
+{
+	return srv->broker;
+}
+
+const char *server_endpoint(const struct server *srv, enum broker_side side)
+{
+	return srv->sides[side].endpoint;
+}
+
+/* --- drain --- */
+
+static void on_drain_check(void *arg)
+{
+	struct server *srv = arg;
+
+	if (!broker_drained(srv->broker) && clock_mono_us() < srv->drain_until_us)
+		return;
+	loop_timer_stop(srv->drain_timer);
+	srv->drain_timer = NULL;
+	log_info("bus.drained", LOG_NUM("left", pending_count(srv->broker->pending)));
+	broker_dismiss(srv->broker);
+	srv->on_drained(srv->drained_arg);
+}
+
+void server_drain(struct server *srv, void (*fn)(void *arg), void *arg)
+{
+	if (srv->broker->draining)
+		return;
+	srv->on_drained = fn;
+	srv->drained_arg = arg;
+	srv->broker->now_us = clock_mono_us();
+	srv->drain_until_us = srv->broker->now_us + (int64_t)srv->config.drain_ms * 1000;
+	log_info("bus.draining", LOG_NUM("pending", pending_count(srv->broker->pending)));
+	broker_drain(srv->broker);
+	srv->drain_timer =
+		loop_timer_start(srv->loop, DRAIN_CHECK_MS, DRAIN_CHECK_MS, on_drain_check, srv);
+}

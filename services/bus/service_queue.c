@@ -1,0 +1,219 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/base.h"
+#include "common/wire/header.h"
+#include "services/bus/broker.h"
+
+#define QUANTUM_BYTES   16384 /* what a member may send on before it is another's turn */
+#define REQUEST_COST    4096  /* so that small requests count too */
+#define RETRY_MIN_MS    50
+#define RETRY_MAX_MS    5000
+#define PACE_UNKNOWN_US 10000
+
+struct service *service_find(struct broker *b, const void *name, size_t n)
+{
+	struct service *s;
+
+	TAILQ_FOREACH(s, &b->services, link)
+	if (strlen(s->name) == n && memcmp(s->name, name, n) == 0)
+		return s;
+	return NULL;
+}
+
+struct service *service_find_or_add(struct broker *b, const void *name, size_t n)
+{
+	struct service *s = service_find(b, name, n);
+
+	if (s || b->n_services == BROKER_SERVICES_MAX)
+		return s;
+	CHECK(bus_name_valid(name, n));
+	s = base_alloc(sizeof(*s));
+	memcpy(s->name, name, n);
+	TAILQ_INIT(&s->workers);
+	TAILQ_INIT(&s->ready);
+	TAILQ_INIT(&s->again);
+	TAILQ_INIT(&s->lanes);
+	s->pace_us = PACE_UNKNOWN_US;
+	stats_service_init(&s->stats, s->name);
+	TAILQ_INSERT_TAIL(&b->services, s, link);
+	b->n_services++;
+	return s;
+}
+
+void service_free(struct service *s)
+{
+	for (unsigned i = 0; i < s->n_lane_of; i++)
+		free(s->lane_of[i]);
+	free(s->lane_of);
+	free(s);
+}
+
+bool service_alive(const struct broker *b, const struct service *s)
+{
+	return s->n_workers > 0 ||
+	       (s->last_worker_us && b->now_us - s->last_worker_us < b->config.grace_us);
+}
+
+/* --- lanes --- */
+
+static struct lane *lane_find(const struct service *s, const struct member *m)
+{
+	return m->index < s->n_lane_of ? s->lane_of[m->index] : NULL;
+}
+
+static struct lane *lane_find_or_add(struct service *s, struct member *m)
+{
+	struct lane *lane = lane_find(s, m);
+
+	if (lane)
+		return lane;
+	if (m->index >= s->n_lane_of) {
+		unsigned n = m->index + 16;
+
+		s->lane_of = base_realloc(s->lane_of, n * sizeof(*s->lane_of));
+		memset(s->lane_of + s->n_lane_of, 0, (n - s->n_lane_of) * sizeof(*s->lane_of));
+		s->n_lane_of = n;
+	}
+	lane = base_alloc(sizeof(*lane));
+	lane->member = m;
+	TAILQ_INIT(&lane->waiting);
+	s->lane_of[m->index] = lane;
+	return lane;
+}
+
+static void lane_add(struct service *s, struct pending *p)
+{
+	struct lane *lane = lane_find_or_add(s, p->member);
+
+	TAILQ_INSERT_TAIL(&lane->waiting, p, link);
+	lane->n++;
+	if (lane->active)
+		return;
+	lane->active = true;
+	lane->deficit = 0;
+	TAILQ_INSERT_TAIL(&s->lanes, lane, link);
+}
+
+static void lane_remove(struct service *s, struct pending *p)
+{
+	struct lane *lane = lane_find(s, p->member);
+
+	TAILQ_REMOVE(&lane->waiting, p, link);
+	if (--lane->n > 0)
+		return;
+	lane->active = false;
+	TAILQ_REMOVE(&s->lanes, lane, link);
+}
+
+/* --- queue --- */
+
+static void enqueue(struct service *s, struct pending *p, bool first)
+{
+	p->state = PENDING_QUEUED;
+	p->first = first;
+	s->queued++;
+	s->queued_bytes += p->bytes;
+	if (first)
+		TAILQ_INSERT_HEAD(&s->again, p, link);
+	else
+		lane_add(s, p);
+}
+
+void service_requeue(struct service *s, struct pending *p)
+{
+	enqueue(s, p, true);
+}
+
+void service_unqueue(struct service *s, struct pending *p)
+{
+	if (p->first)
+		TAILQ_REMOVE(&s->again, p, link);
+	else
+		lane_remove(s, p);
+	p->state = PENDING_NEW;
+	s->queued--;
+	s->queued_bytes -= p->bytes;
+}
+
+/* Deficit round robin: each member in turn sends on what its quantum allows. */
+static struct pending *next_waiting(struct service *s)
+{
+	struct lane *lane;
+
+	if (!TAILQ_EMPTY(&s->again))
+		return TAILQ_FIRST(&s->again);
+	while ((lane = TAILQ_FIRST(&s->lanes))) {
+		struct pending *p = TAILQ_FIRST(&lane->waiting);
+
+		if (lane->deficit >= REQUEST_COST + p->bytes) {
+			lane->deficit -= REQUEST_COST + p->bytes;
+			return p;
+		}
+		lane->deficit += QUANTUM_BYTES;
+		TAILQ_REMOVE(&s->lanes, lane, link);
+		TAILQ_INSERT_TAIL(&s->lanes, lane, link);
+	}
+	return NULL;
+}
+
+void service_pump(struct broker *b, struct service *s)
+{
+	while (s->queued > 0 && !TAILQ_EMPTY(&s->ready)) {
+		struct worker *w = TAILQ_FIRST(&s->ready);
+		struct pending *p = next_waiting(s);
+
+		if (p->deadline_us <= b->now_us) {
+			err_clear(&b->err);
+			err_set(&b->err, &bus_expired_in_queue, NULL, NULL);
+			broker_end(b, p);
+			continue;
+		}
+		service_unqueue(s, p);
+		if (backend_dispatch(b, w, p) == 0)
+			continue;
+		enqueue(s, p, true);
+		backend_lose(b, w, true);
+	}
+}
+
+/* --- admission --- */
+
+static uint32_t retry_after_ms(const struct service *s)
+{
+	int64_t ms = (int64_t)(s->queued + 1) * s->pace_us / 1000;
+
+	return (uint32_t)(ms < RETRY_MIN_MS ? RETRY_MIN_MS
+					    : (ms > RETRY_MAX_MS ? RETRY_MAX_MS : ms));
+}
+
+static int check_bounds(struct broker *b, const struct service *s, const struct pending *p)
+{
+	const struct lane *lane = lane_find(s, p->member);
+	const struct err_kind *full = NULL;
+
+	if (p->flags & HEADER_FLAG_NO_QUEUE)
+		full = &bus_no_credit;
+	else if (s->queued >= b->config.queue_entries ||
+		 s->queued_bytes + p->bytes > b->config.queue_bytes)
+		full = &bus_queue_full;
+	else if (lane && lane->n >= b->config.queue_share)
+		full = &bus_share_full;
+	if (!full)
+		return 0;
+	return err_set_retry(&b->err, full, s->name, retry_after_ms(s));
+}
+
+int service_submit(struct broker *b, struct service *s, struct pending *p)
+{
+	int rc = TAILQ_EMPTY(&s->ready) ? check_bounds(b, s, p) : 0;
+
+	if (rc < 0)
+		return rc;
+	p->service = s;
+	s->stats.requests++;
+	metric_add(s->stats.accepted, 1);
+	enqueue(s, p, false);
+	service_pump(b, s);
+	return 0;
+}
