@@ -129,7 +129,8 @@ TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(UNIT_C) $(IT_C))
 test_with = $(shell sed -n '1s|^// with: ||p' $(1))
 define test_rules
 $(B)/tests/$(1): $(B)/tests/$(1).o $(patsubst %.c,$(B)/%.o,$(call test_with,tests/$(1).c)) \
-		$(patsubst %.c,$(B)/%.o,$(wildcard tests/support/*.c)) $(LIB)
+		$(patsubst %.c,$(B)/%.o,$(wildcard tests/support/*.c)) $(LIB) \
+		$(if $(filter it/%,$(1)),| $(B)/bin/lgsp-bus)
 	@mkdir -p $$(@D)
 	@echo "  LD     $$@"
 	@$(CC) $(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $(LIB) -Wl,--end-group $$(PKG_LIBS) -lcmocka
