@@ -66,7 +66,8 @@ struct consumer_item {
 /* 0 also for an unreadable event; lives in the call's arena. */
 int consumer_item_read(struct call *c, const Feed__Entry *entry, struct consumer_item *ret_item);
 /* Its effects, in the open transaction. */
-int consumer_item_apply(struct consumer *con, struct call *c, const struct consumer_item *item);
+int consumer_item_apply(const struct svc_consumer *def, struct call *c,
+			const struct consumer_item *item);
 
 /* A call of the consumer; all zero before. */
 void consumer_call_init(struct consumer *con, struct call *c, struct call_state *st,

@@ -105,7 +105,8 @@ int consumer_item_read(struct call *c, const Feed__Entry *entry, struct consumer
 	return 0;
 }
 
-int consumer_item_apply(struct consumer *con, struct call *c, const struct consumer_item *item)
+int consumer_item_apply(const struct svc_consumer *def, struct call *c,
+			const struct consumer_item *item)
 {
 	const Feed__Event *event = item->event;
 	const ProtobufCMessageDescriptor *desc;
@@ -127,7 +128,7 @@ int consumer_item_apply(struct consumer *con, struct call *c, const struct consu
 		.payload = payload,
 	};
 	memcpy(c->message_id, event->id.data, sizeof(c->message_id));
-	if (con->def->apply(c, &ev) < 0) {
+	if (def->apply(c, &ev) < 0) {
 		if (c->err.status == 0)
 			err_set(&c->err, &err_internal, NULL, NULL);
 		return c->err.status;
@@ -243,7 +244,7 @@ static int part_apply_items(struct page_part *part, int parked)
 		part->reached = i;
 		if (part_is_parked(part, parked, item->subject))
 			part_park_behind(part, item);
-		else if (consumer_item_apply(part->con, c, item) < 0)
+		else if (consumer_item_apply(part->con->def, c, item) < 0)
 			return c->err.status;
 		/* Bounds what is queued, and finds what the database refuses early. */
 		if (i % PAGE_FLUSH_EVENTS == PAGE_FLUSH_EVENTS - 1 && tx_flush(c) < 0)

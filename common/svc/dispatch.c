@@ -279,6 +279,23 @@ static void dispatch_handle_feed(struct pool_worker *w, struct pool_task *task)
 	feed_serve(w, ((struct dispatch_task *)task)->req);
 }
 
+static void dispatch_handle_deadletter(struct pool_worker *w, struct pool_task *task)
+{
+	deadletter_serve(w, ((struct dispatch_task *)task)->req);
+}
+
+static void dispatch_choose(struct dispatch_task *task)
+{
+	const char *method = task->req->header->method;
+
+	if (feed_is_method(method))
+		task->task.run = dispatch_handle_feed;
+	else if (deadletter_is_method(method))
+		task->task.run = dispatch_handle_deadletter;
+	else
+		task->task.run = dispatch_handle;
+}
+
 void dispatch_request(struct bus_request *req, void *arg)
 {
 	struct svc_runtime *rt = arg;
@@ -287,8 +304,7 @@ void dispatch_request(struct bus_request *req, void *arg)
 
 	if (task != NULL) {
 		task->req = req;
-		task->task.run = feed_is_method(req->header->method) ? dispatch_handle_feed
-								     : dispatch_handle;
+		dispatch_choose(task);
 		if (pool_push(rt->pool, &task->task))
 			return;
 	}

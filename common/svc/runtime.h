@@ -186,6 +186,12 @@ struct consumer_status {
 };
 void consumer_status(struct consumer *consumer, struct consumer_status *ret_status);
 
+/* --- deadletter.c: DeadLetter.List, .Replay and .Discard --- */
+
+bool deadletter_is_method(const char *method);
+/* Worker thread: answers the request. */
+void deadletter_serve(struct pool_worker *w, struct bus_request *req);
+
 /* --- job.c --- */
 
 struct job *job_start(struct svc_runtime *rt, const struct svc_job *def);

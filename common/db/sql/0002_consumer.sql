@@ -33,7 +33,7 @@ CREATE TABLE dead_letter (
 	parked_at   timestamptz NOT NULL,
 	settled_at  timestamptz, -- replayed or discarded
 	settlement  text CHECK (settlement IN ('replayed', 'discarded')),
-	settled_by  text,
+	settled_by  text, -- who asked, and for what is discarded why
 	PRIMARY KEY (source, pos),
 	CHECK ((settled_at IS NULL) = (settlement IS NULL))
 );
