@@ -140,6 +140,44 @@ $(foreach t,$(patsubst tests/%.c,%,$(UNIT_C) $(IT_C)),$(eval $(call test_rules,$
 .PHONY: test-bins
 test-bins: $(TEST_BINS)
 
+# --- lint ---
+# Each lint-<x> runs alone; `make -k lint` shows all faults at once. deploy/lint says what each is for.
+
+.PHONY: lint lint-scripts lint-format lint-includes lint-proto lint-sql lint-shell lint-sizes \
+	lint-cppcheck lint-tidy lint-buf
+lint: lint-scripts lint-format lint-includes lint-proto lint-buf lint-sql lint-shell lint-sizes \
+	lint-cppcheck lint-tidy ## check format, layers, contracts, SQL, scripts, sizes; cppcheck, clang-tidy
+
+OUR_C = $(shell git ls-files --cached --others --exclude-standard -- '*.c')
+OUR_CH = $(OUR_C) $(shell git ls-files --cached --others --exclude-standard -- '*.h')
+
+lint-scripts:
+	@deploy/lint/selftest.sh
+lint-includes lint-proto lint-sql lint-shell lint-sizes: lint-%:
+	@deploy/lint/$*.sh
+lint-format:
+	@clang-format --dry-run -Werror $(OUR_CH)
+lint-cppcheck: $(PB_H)
+	@cppcheck -j2 --quiet --std=c11 --enable=warning,performance,portability --error-exitcode=1 \
+		--inline-suppr --library=deploy/lint/cppcheck.cfg --suppressions-list=deploy/lint/cppcheck.suppress \
+		-D_GNU_SOURCE -DLGSP_VERSION='"lint"' -I. $(OUR_C)
+lint-tidy: $(PB_H)
+	@printf '%s\n' $(OUR_C) | xargs -P2 -n4 deploy/lint/tidy.sh \
+		-std=gnu11 -I. -I$(GEN) $(PKG_CFLAGS) -D_GNU_SOURCE -DLGSP_CRASH_POINTS -DLGSP_VERSION='"lint"' --
+# buf comes as a locked npm package of the tests.
+lint-buf:
+	@if [ -x tests/node_modules/.bin/buf ]; then tests/node_modules/.bin/buf lint; \
+	elif [ -f tests/package.json ]; then (cd tests && npm ci --silent) && tests/node_modules/.bin/buf lint; fi
+
+.PHONY: fmt
+fmt: ## format all C sources in place
+	@clang-format -i $(OUR_CH)
+
+.PHONY: help
+help: ## print this
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1|\2/p; /\\$$/{N;s/^([a-z-]+):[^#]*## (.*)/  make \1|\2/p;}' $(MAKEFILE_LIST) | \
+		awk -F '|' '{ printf "%-20s %s\n", $$1, $$2 }'
+
 .PHONY: clean
 clean: ## remove build/
 	rm -rf build

@@ -107,7 +107,7 @@ int crypt_unhex(const char *hex, size_t n, void *out)
 		if (hex_digit(hex[i]) < 0)
 			return ERR_INVALID;
 	for (size_t i = 0; i < n; i++)
-		bytes[i] = (uint8_t)(hex_digit(hex[2 * i]) << 4 | hex_digit(hex[2 * i + 1]));
+		bytes[i] = (uint8_t)(hex_digit(hex[2 * i]) * 16 + hex_digit(hex[2 * i + 1]));
 	return 0;
 }
 

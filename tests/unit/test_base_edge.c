@@ -366,7 +366,7 @@ static void crash_point_kills_and_leaves_a_note(void **state)
 	assert_int_equal(WTERMSIG(status), SIGKILL);
 	assert_true(read(fd, note, sizeof(note) - 1) > 0);
 	assert_memory_equal(note, "test.here ", 10);
-	assert_true(atoi(note + 10) > 1);
+	assert_true(strtol(note + 10, NULL, 10) > 1);
 	unlink(path);
 }
 #endif
