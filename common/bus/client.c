@@ -184,6 +184,7 @@ static void call_send(struct bus_client *c, struct call_out *call, uint32_t firs
 	int64_t now_us = clock_mono_us();
 
 	call->endpoint = ENDPOINT_NONE;
+	call->move_us = 0;
 	for (uint32_t i = 0; i < c->n_endpoints; i++) {
 		uint32_t e = (first + i) % c->n_endpoints;
 		int64_t share_us = (call->deadline_us - now_us) / c->n_endpoints;

@@ -166,7 +166,7 @@ struct service *service_find(struct broker *b, const void *name, size_t n);
 /* NULL when there are BROKER_SERVICES_MAX. */
 struct service *service_find_or_add(struct broker *b, const void *name, size_t n);
 void service_free(struct service *s);
-/* There is a worker, or there was one a moment ago. */
+/* There is a worker, there was one a moment ago, or we started only then and it may yet join. */
 bool service_alive(const struct broker *b, const struct service *s);
 /* Dispatches or queues a new request; 0, or the status in b->err and p is the caller's still. */
 int service_submit(struct broker *b, struct service *s, struct pending *p);

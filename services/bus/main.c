@@ -16,13 +16,12 @@
 #define OFFSET_MAX_US (200LL * 366 * 86400 * CLOCK_US_PER_S)
 #define HEARTBEAT_US  2000000
 #define PROBE_US      500000
-#define GRACE_US      5000000
 
 static struct {
 	const char *instance, *log_level, *bind_member, *bind_backend, *bind_admin, *key;
 	const char *members_dir, *rights, *http;
 	int64_t clock_offset_us, queue_entries, queue_bytes, queue_share, pending_max;
-	int64_t pending_bytes, drain_ms;
+	int64_t pending_bytes, grace_ms, drain_ms;
 } env;
 
 static const struct env_var vars[] = {
@@ -52,6 +51,9 @@ static const struct env_var vars[] = {
 	 "requests accepted and not answered, in all", &env.pending_max},
 	{"LGSP_PENDING_BYTES", ENV_INT, "268435456", 1 << 20, 1LL << 34, "their bytes",
 	 &env.pending_bytes},
+	{"LGSP_GRACE_MS", ENV_INT, "5000", 0, 300000,
+	 "how long requests wait for a service without workers, also after our start",
+	 &env.grace_ms},
 	{"LGSP_DRAIN_MS", ENV_INT, "5000", 0, 300000,
 	 "how long SIGTERM waits for requests in flight", &env.drain_ms},
 };
@@ -100,7 +102,7 @@ static int configure(struct server_config *ret_config)
 			   .queue_share = (uint32_t)env.queue_share,
 			   .heartbeat_us = HEARTBEAT_US,
 			   .probe_us = PROBE_US,
-			   .grace_us = GRACE_US},
+			   .grace_us = env.grace_ms * 1000},
 		.bind = {[SIDE_BACKEND] = env.bind_backend,
 			 [SIDE_ADMIN] = env.bind_admin,
 			 [SIDE_MEMBER] = env.bind_member},

@@ -134,12 +134,23 @@ static struct pending *make_pending(struct broker *b, const struct peer *from,
 	return p;
 }
 
+/* Right after our start the workers are still on their way: what may be served is waited for. */
+static struct service *find_service(struct broker *b, const char *name)
+{
+	struct service *s = service_find(b, name, strlen(name));
+
+	if (!s && b->now_us - b->started_us < b->config.grace_us &&
+	    members_may_be_served(b->members, name))
+		s = service_find_or_add(b, name, strlen(name));
+	return s && service_alive(b, s) ? s : NULL;
+}
+
 /* 0: accepted; else the status in b->err. */
 static int accept_request(struct broker *b, const struct peer *from, struct member_key *key,
 			  const Bus__RequestHeader *h, struct request_frames *rf)
 {
-	struct service *s = service_find(b, frame_data(rf->service), frame_size(rf->service));
 	char name[BUS_NAME_MAX] = "";
+	struct service *s;
 	struct pending *p;
 	int rc;
 
@@ -147,7 +158,8 @@ static int accept_request(struct broker *b, const struct peer *from, struct memb
 	rc = check_request(b, key, name, h, rf->body);
 	if (rc < 0)
 		return rc;
-	if (!s || !service_alive(b, s))
+	s = find_service(b, name);
+	if (!s)
 		return err_set_retry(&b->err, &bus_no_service, name, 1000);
 	p = make_pending(b, from, h, rf);
 	if (!p)

@@ -282,6 +282,14 @@ unsigned members_peers(const struct members *m, const struct member *member)
 	return n;
 }
 
+bool members_may_be_served(const struct members *m, const char *service)
+{
+	for (const struct member *it = m->first; it; it = it->next)
+		if (it->present && rights_may_serve(it->rights, service))
+			return true;
+	return false;
+}
+
 const char *members_hash(const struct members *m)
 {
 	return m->hash;

@@ -52,6 +52,9 @@ unsigned members_count(const struct members *members);
 /* Connections of all keys of the member. */
 unsigned members_peers(const struct members *members, const struct member *member);
 
+/* Some member with a valid key may serve it. */
+bool members_may_be_served(const struct members *members, const char *service);
+
 /* SHA-256 (hex) over keys, members and rights in force. */
 const char *members_hash(const struct members *members);
 

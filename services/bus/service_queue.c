@@ -51,7 +51,7 @@ void service_free(struct service *s)
 
 bool service_alive(const struct broker *b, const struct service *s)
 {
-	return s->n_workers > 0 ||
+	return s->n_workers > 0 || b->now_us - b->started_us < b->config.grace_us ||
 	       (s->last_worker_us && b->now_us - s->last_worker_us < b->config.grace_us);
 }
 

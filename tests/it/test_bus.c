@@ -189,7 +189,15 @@ static int setup_tight(void **state)
 	return setup_with(state, env);
 }
 
-static int setup_two_pending(void **state)
+/* A service without workers is given up almost at once. */
+static int setup_impatient(void **state)
+{
+	static const char *const env[] = {"LGSP_GRACE_MS=300", NULL};
+
+	return setup_with(state, env);
+}
+
+static int setup_small(void **state)
 {
 	static const char *const env[] = {"LGSP_PENDING_MAX=16", NULL};
 
@@ -287,6 +295,28 @@ static void land(struct flight *fl, int status, const char *code, bool unknown)
 	free(fl);
 }
 
+/* --- the broker's own figures --- */
+
+struct metric_wait {
+	struct busd *busd;
+	const char *name;
+	long long value;
+};
+
+static bool metric_is(void *arg)
+{
+	struct metric_wait *m = arg;
+
+	return busd_metric(m->busd, m->name) == m->value;
+}
+
+static void wait_metric(struct fixture *f, const char *name, long long value)
+{
+	struct metric_wait m = {f->busd, name, value};
+
+	assert_true(busrig_until(metric_is, &m));
+}
+
 /* --- plain --- */
 
 static void request_is_answered(void **state)
@@ -349,8 +379,7 @@ static void credit_bounds_what_a_worker_holds(void **state)
 	for (unsigned i = 0; i < ARRAY_LEN(flights); i++)
 		flights[i] = take_off(f, f->caller, request("Hold", "b"));
 	wait_held(&f->echo, 2);
-	while (busd_metric(f->busd, "lgsp_bus_queued{service=\"echo\"}") != 3)
-		;
+	wait_metric(f, "lgsp_bus_queued{service=\"echo\"}", 3);
 	assert_int_equal(f->echo.seen, 2);
 	let_go(&f->echo);
 	wait_seen(&f->echo, 4);
@@ -391,6 +420,17 @@ static void no_worker_is_no_service(void **state)
 	assert_true(f->err.retry_after_ms > 0);
 	req.service = "nobody";
 	assert_int_equal(call(f, f->caller, &req), ERR_NO_SERVICE);
+}
+
+/* Whoever starts first waits for the other: nothing else orders the processes of the suite. */
+static void request_waits_for_a_service_that_starts(void **state)
+{
+	struct fixture *f = *state;
+	struct flight *fl = take_off(f, f->caller, request("Say", "early"));
+
+	wait_metric(f, "lgsp_bus_queued{service=\"echo\"}", 1);
+	start_echo(f, &f->echo, 4);
+	land(fl, 0, "", false);
 }
 
 static void rights_are_needed(void **state)
@@ -496,11 +536,9 @@ static void members_take_turns_in_a_queue(void **state)
 	wait_held(&f->echo, 1);
 	for (unsigned i = 0; i < ARRAY_LEN(many); i++)
 		many[i] = take_off(f, f->caller, request("Say", "m"));
-	while (busd_metric(f->busd, "lgsp_bus_queued{service=\"echo\"}") != ARRAY_LEN(many))
-		;
+	wait_metric(f, "lgsp_bus_queued{service=\"echo\"}", ARRAY_LEN(many));
 	one = take_off(f, f->gateway, request("Hold", "one"));
-	while (busd_metric(f->busd, "lgsp_bus_queued{service=\"echo\"}") != ARRAY_LEN(many) + 1)
-		;
+	wait_metric(f, "lgsp_bus_queued{service=\"echo\"}", ARRAY_LEN(many) + 1);
 	let_go(&f->echo);
 	wait_held(&f->echo, 1);
 	before = f->echo.seen;
@@ -605,26 +643,6 @@ static int child_main(const char *dir)
 	CHECK(bus_worker_new(loop, &config, &worker, &err) == 0);
 	loop_run(loop);
 	return 0;
-}
-
-struct metric_wait {
-	struct busd *busd;
-	const char *name;
-	long long value;
-};
-
-static bool metric_is(void *arg)
-{
-	struct metric_wait *m = arg;
-
-	return busd_metric(m->busd, m->name) == m->value;
-}
-
-static void wait_metric(struct fixture *f, const char *name, long long value)
-{
-	struct metric_wait m = {f->busd, name, value};
-
-	assert_true(busrig_until(metric_is, &m));
 }
 
 static void kill_child(pid_t pid)
@@ -884,7 +902,7 @@ static void call_moves_to_the_other_broker(void **state)
 	req = request("Say", "x");
 	assert_int_equal(call(&p->f, p->both, &req), 0);
 	busd_restart(p->f.busd);
-	start_echo_on_both(p);
+	wait_metric(&p->f, "lgsp_bus_workers{service=\"echo\"}", 1);
 }
 
 static void drained_broker_sends_calls_to_the_other(void **state)
@@ -1056,12 +1074,13 @@ int main(int argc, char **argv)
 		TEST(replies_find_their_requests, setup),
 		TEST(credit_bounds_what_a_worker_holds, setup),
 		TEST(parked_request_gives_its_credit_back, setup),
-		TEST(no_worker_is_no_service, setup),
+		TEST(no_worker_is_no_service, setup_impatient),
+		TEST(request_waits_for_a_service_that_starts, setup),
 		TEST(rights_are_needed, setup),
 		TEST(only_a_granted_member_acts_for_people, setup),
 		TEST(no_queue_flag_is_busy_at_once, setup),
 		TEST(queue_is_bounded_for_all_and_for_each, setup_tight),
-		TEST(broker_holds_a_bounded_number, setup_two_pending),
+		TEST(broker_holds_a_bounded_number, setup_small),
 		TEST(members_take_turns_in_a_queue, setup),
 		TEST(deadline_passes_in_the_queue, setup),
 		TEST(deadline_passes_in_flight, setup),
@@ -1069,7 +1088,7 @@ int main(int argc, char **argv)
 		TEST(killed_worker_is_reported, setup),
 		TEST(repeatable_request_goes_to_a_second_worker, setup),
 		TEST(message_that_kills_twice_is_not_tried_again, setup),
-		TEST(queue_outlives_its_workers_a_moment_only, setup),
+		TEST(queue_outlives_its_workers_a_moment_only, setup_impatient),
 		TEST(broker_restart_loses_no_request, setup),
 		TEST(draining_broker_finishes_what_it_has, setup),
 		TEST(draining_worker_takes_nothing_new, setup),

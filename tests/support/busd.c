@@ -169,6 +169,9 @@ struct busd *busd_start(const struct busd_member *members, unsigned n, const cha
 		write_pair(path, d->dir, members[i].name, members[i].member);
 	write_pair(d->dir, d->dir, "broker", "VN/GOV/H40/lgsp-bus");
 	busd_write_rights(d, rights);
+	/* The caller's first: of two equal names the first counts. */
+	for (; env && *env; env++)
+		add_env(d, *env, "");
 	add_env(d, "LGSP_MEMBERS_DIR", path);
 	snprintf(path, sizeof(path), "%s/rights", d->dir);
 	add_env(d, "LGSP_RIGHTS", path);
@@ -180,8 +183,6 @@ struct busd *busd_start(const struct busd_member *members, unsigned n, const cha
 	add_env(d, "LGSP_HTTP", d->http);
 	if (inherited)
 		add_env(d, "ASAN_OPTIONS", inherited);
-	for (; env && *env; env++)
-		add_env(d, *env, "");
 	busd_restart(d);
 	return d;
 }
