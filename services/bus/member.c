@@ -8,7 +8,7 @@
 #include "services/bus/broker.h"
 
 #define DEATHS_MAX        2
-#define TAG_TRACEPARENT   (5 << 3 | 2)
+#define TAG_TRACEPARENT   (6 << 3 | 2)
 #define TRACEPARENT_BYTES 55
 #define TIME_LEFT_BYTES   6 /* what backend_dispatch() puts behind it */
 
@@ -73,7 +73,7 @@ static int check_request(struct broker *b, const struct member_key *key, const c
 	return 0;
 }
 
-/* The header as received; one without a trace gets a new one behind it (field 5). */
+/* The header as received; one without a trace gets a new one behind it (field 6). */
 static void take_header(struct pending *p, const Bus__RequestHeader *h, zmq_msg_t *frame)
 {
 	char traceparent[56];
