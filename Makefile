@@ -137,8 +137,52 @@ $(B)/tests/$(1): $(B)/tests/$(1).o $(patsubst %.c,$(B)/%.o,$(call test_with,test
 endef
 $(foreach t,$(patsubst tests/%.c,%,$(UNIT_C) $(IT_C)),$(eval $(call test_rules,$(t))))
 
+# --- fuzz targets: each tests/fuzz/fuzz_<name>.c; its corpus is tests/fuzz/corpus/<name> ---
+# tests/fuzz/replay.c gives them the files of a corpus; `make fuzz` builds them for libFuzzer.
+
+FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+REPLAY_BINS := $(patsubst %,$(B)/tests/fuzz/replay_%,$(FUZZ))
+define fuzz_rules
+$(B)/tests/fuzz/replay_$(1): $(B)/tests/fuzz/fuzz_$(1).o $(B)/tests/fuzz/replay.o $(LIB)
+	@echo "  LD     $$@"
+	@$(CC) $(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $(LIB) -Wl,--end-group $$(PKG_LIBS)
+build/fuzz/fuzz_$(1): tests/fuzz/fuzz_$(1).c $(COMMON_C) $(RPC_C) $(PB_C) $(REGISTRY_C)
+	@mkdir -p $$(@D)
+	@echo "  FUZZ   $$@"
+	@clang -std=gnu11 -g -O1 -D_GNU_SOURCE -DLGSP_VERSION='"fuzz"' -fsanitize=fuzzer,address,undefined \
+		-I. -I$(GEN) $$(PKG_CFLAGS) -w -o $$@ $$(filter %.c,$$^) $$(PKG_LIBS)
+endef
+$(foreach f,$(FUZZ),$(eval $(call fuzz_rules,$(f))))
+
+FUZZ_S ?= 60
+.PHONY: fuzz
+fuzz: $(patsubst %,build/fuzz/fuzz_%,$(FUZZ)) ## fuzz each parser for FUZZ_S seconds (60), from its corpus
+	@set -e; for f in $(FUZZ); do mkdir -p build/fuzz/corpus/$$f tests/fuzz/corpus/$$f; \
+		build/fuzz/fuzz_$$f -max_total_time=$(FUZZ_S) build/fuzz/corpus/$$f tests/fuzz/corpus/$$f; done
+
 .PHONY: test-bins
-test-bins: $(TEST_BINS)
+test-bins: $(TEST_BINS) $(REPLAY_BINS)
+
+# --- running and testing ---
+
+JOBS := -j$(shell nproc)
+
+.PHONY: deps
+deps: ## install what building, running and testing need (Debian packages; root or sudo)
+	@deploy/install-deps deploy/deps-run deploy/deps-test
+
+.PHONY: run
+run: ## install what is missing, build, start everything, play one dossier, serve until Ctrl-C
+	@deploy/install-deps deploy/deps-run
+	@$(MAKE) --no-print-directory $(JOBS) all
+	@deploy/local/run
+
+.PHONY: test
+test: ## install what is missing, build with sanitizers, run every test
+	@deploy/install-deps deploy/deps-run deploy/deps-test
+	@if [ -e tests/package-lock.json ]; then cd tests && npm ci --no-audit --no-fund --silent; fi
+	@$(MAKE) --no-print-directory $(JOBS) SAN=$(TEST_SAN) all test-bins
+	@tests/run build/san-$(subst $(comma),-,$(TEST_SAN))
 
 # --- lint ---
 # Each lint-<x> runs alone; `make -k lint` shows all faults at once. deploy/lint says what each is for.
