@@ -15,29 +15,56 @@
 #include "services/ctl/file.h"
 #include "services/ctl/session.h"
 
-/* The method of a service's own interface, or one every service has. NULL: said. */
-static const ProtobufCMethodDescriptor *find_method(const char *service, const char *method)
-{
-	const struct rpc_table *table = rpc_find_service(service);
-	const ProtobufCMethodDescriptor *found = NULL;
+/* Interfaces every service has, under a prefix. */
+static const struct {
+	const char *prefix;
+	const ProtobufCServiceDescriptor *interface;
+} shared[] = {
+	{"Feed.", &feed__feed_service__descriptor},
+	{"DeadLetter.", &feed__dead_letter_service__descriptor},
+};
 
-	if (strncmp(method, "Feed.", 5) == 0)
-		found = protobuf_c_service_descriptor_get_method_by_name(
-			&feed__feed_service__descriptor, method + 5);
-	else if (table)
-		rpc_find_method(table, method, NULL, &found);
-	if (found)
-		return found;
+static const ProtobufCMethodDescriptor *find_shared(const char *method)
+{
+	for (size_t i = 0; i < ARRAY_LEN(shared); i++) {
+		size_t n = strlen(shared[i].prefix);
+
+		if (strncmp(method, shared[i].prefix, n) == 0)
+			return protobuf_c_service_descriptor_get_method_by_name(shared[i].interface,
+										method + n);
+	}
+	return NULL;
+}
+
+static void tell_methods(const char *service, const struct rpc_table *table, const char *method)
+{
 	if (!table) {
 		ctl_say(0, "no service \"%s\"; known are:", service);
 		for (size_t i = 0; rpc_registry[i]; i++)
 			fprintf(stderr, "  %s\n", rpc_registry[i]->service);
-		return NULL;
+		return;
 	}
 	ctl_say(0, "%s has no method \"%s\"; it has:", service, method);
 	for (size_t i = 0; i < table->n_rows; i++)
 		fprintf(stderr, "  %s\n", table->rows[i].method);
-	return NULL;
+	for (size_t i = 0; i < ARRAY_LEN(shared); i++) {
+		for (unsigned k = 0; k < shared[i].interface->n_methods; k++)
+			fprintf(stderr, "  %s%s\n", shared[i].prefix,
+				shared[i].interface->methods[k].name);
+	}
+}
+
+/* The method of a service's own interface, or one every service has. NULL: said. */
+static const ProtobufCMethodDescriptor *find_method(const char *service, const char *method)
+{
+	const struct rpc_table *table = rpc_find_service(service);
+	const ProtobufCMethodDescriptor *found = table ? find_shared(method) : NULL;
+
+	if (!found && table)
+		rpc_find_method(table, method, NULL, &found);
+	if (!found)
+		tell_methods(service, table, method);
+	return found;
 }
 
 static int call(const char *service, const ProtobufCMethodDescriptor *method, const char *name,

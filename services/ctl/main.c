@@ -30,6 +30,7 @@ static const struct ctl_command commands[] = {
 	 ctl_profile_check},
 	{"profile apply", "DIR", "check, then give each service its part", ctl_profile_apply},
 	{"profile seal", "DIR", "write the files' SHA-256 into the manifest", ctl_profile_seal},
+	{"demo", "", "play one dossier through all services", ctl_demo},
 };
 
 static int help(FILE *out, int code)
