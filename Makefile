@@ -25,7 +25,7 @@ PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lcsv -lpthread
 
 WARN := -Wall -Wextra -Wshadow -Wformat=2 -Wvla -Wmissing-prototypes -Wstrict-prototypes \
-	-Wswitch-enum -Wno-format-nonliteral -Werror
+	-Wswitch-enum -Wno-format-nonliteral -Wno-format-truncation -Werror
 WARN_GEN := -w
 CFLAGS_ALL = -std=gnu11 -g -fno-omit-frame-pointer -fPIE -I. -I$(GEN) $(PKG_CFLAGS) -MMD -MP \
 	-ffile-prefix-map=$(CURDIR)=. -D_GNU_SOURCE
