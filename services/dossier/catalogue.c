@@ -256,7 +256,7 @@ DOSSIER_HANDLER(get_procedure, GetProcedure)
 {
 	struct call *c = call_of(data);
 	Dossier__GetProcedureReply out = DOSSIER__GET_PROCEDURE_REPLY__INIT;
-	const Dossier__Procedure *p;
+	const Dossier__Procedure *p = NULL;
 	int32_t day;
 	int slot;
 
@@ -298,7 +298,7 @@ DOSSIER_HANDLER(list_procedures, ListProcedures)
 	n = db_rows(&c->tx, slot);
 	out.procedures = arena_calloc(c->arena, (size_t)n, sizeof(out.procedures[0]));
 	for (int i = 0; i < n && out.procedures; i++) {
-		const Dossier__Procedure *p;
+		const Dossier__Procedure *p = NULL;
 
 		if (unpack(c, slot, i, 0, &p) < 0)
 			return call_fail(c);
