@@ -126,11 +126,13 @@ $(foreach s,$(SERVICES),$(eval $(call service_rules,$(s))))
 UNIT_C := $(sort $(wildcard tests/unit/test_*.c))
 IT_C := $(sort $(wildcard tests/it/test_*.c))
 TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(UNIT_C) $(IT_C))
+# tests/it/test_<service>.c runs lgsp-<service> as a process.
+test_service = $(patsubst services/%/main.c,$(B)/bin/lgsp-%,$(wildcard services/$(patsubst it/test_%,%,$(1))/main.c))
 test_with = $(shell sed -n '1s|^// with: ||p' $(1))
 define test_rules
 $(B)/tests/$(1): $(B)/tests/$(1).o $(patsubst %.c,$(B)/%.o,$(call test_with,tests/$(1).c)) \
 		$(patsubst %.c,$(B)/%.o,$(wildcard tests/support/*.c)) $(LIB) \
-		$(if $(filter it/%,$(1)),| $(B)/bin/lgsp-bus)
+		$(if $(filter it/%,$(1)),| $(B)/bin/lgsp-bus $(call test_service,$(1)))
 	@mkdir -p $$(@D)
 	@echo "  LD     $$@"
 	@$(CC) $(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $(LIB) -Wl,--end-group $$(PKG_LIBS) -lcmocka
