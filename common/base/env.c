@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/base/base.h"
+#include "common/base/number.h"
 
 static int complain(FILE *errors, const struct env_var *var, const char *value, const char *what)
 {
@@ -22,18 +23,12 @@ static int complain(FILE *errors, const struct env_var *var, const char *value, 
 static int read_int(const struct env_var *var, const char *value, FILE *errors)
 {
 	char what[96];
-	int64_t number;
-	char *end;
 
-	errno = 0;
-	number = strtoll(value, &end, 10);
-	if (errno || end == value || *end || *value == ' ' || number < var->min ||
-	    number > var->max) {
+	if (number_parse(value, var->min, var->max, var->dest) < 0) {
 		snprintf(what, sizeof(what), "not a whole number from %" PRId64 " to %" PRId64,
 			 var->min, var->max);
 		return complain(errors, var, value, what);
 	}
-	*(int64_t *)var->dest = number;
 	return 0;
 }
 

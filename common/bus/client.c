@@ -309,10 +309,10 @@ static void call_tick(struct bus_client *c, struct call_out *call, int64_t now_u
 	else if (e == ENDPOINT_NONE) {
 		if (now_us >= call->move_us)
 			call_send(c, call, c->preferred);
-	} else if (!c->endpoints[e].up) /* sent into a connection that is gone: may be lost */
+	} else if (!c->endpoints[e].up || (c->n_endpoints > 1 && now_us >= call->move_us)) {
+		/* What was sent into a connection that is gone may be lost. */
 		call_send(c, call, e + 1);
-	else if (c->n_endpoints > 1 && now_us >= call->move_us)
-		call_send(c, call, e + 1);
+	}
 }
 
 /* Callbacks may add calls (at the tail) while the list is walked; they never remove others. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/base/base.h"
+#include "common/base/number.h"
 #include "common/http/http.h"
 
 #define ASK_MS 3000
@@ -30,15 +31,17 @@ static int connect_tcp(const char *host_port)
 	struct sockaddr_in addr = {.sin_family = AF_INET};
 	const char *colon = strrchr(host_port, ':');
 	char host[64];
+	int64_t port;
 	int fd;
 
-	if (colon == NULL || (size_t)(colon - host_port) >= sizeof(host))
+	if (colon == NULL || (size_t)(colon - host_port) >= sizeof(host) ||
+	    number_parse(colon + 1, 1, 65535, &port) < 0)
 		return -1;
 	snprintf(host, sizeof(host), "%.*s", (int)(colon - host_port), host_port);
 	/* A listener on every address is asked on the loopback one. */
 	if (strcmp(host, "0.0.0.0") == 0 || inet_pton(AF_INET, host, &addr.sin_addr) != 1)
 		addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	addr.sin_port = htons((uint16_t)atoi(colon + 1));
+	addr.sin_port = htons((uint16_t)port);
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -1;

@@ -16,6 +16,7 @@
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/env.h"
+#include "common/base/number.h"
 #include "services/ctl/ctl.h"
 
 #define ANSWER_MS        2000
@@ -41,10 +42,13 @@ static int connect_unix(const char *path)
 static int connect_tcp(const char *address)
 {
 	struct sockaddr_in addr = {.sin_family = AF_INET};
+	const char *colon = strrchr(address, ':');
 	char host[64];
-	int port = 0;
+	int64_t port;
 
-	if (sscanf(address, "%63[0-9.]:%d", host, &port) != 2 || port < 1 || port > 65535 ||
+	if (!colon || number_parse(colon + 1, 1, 65535, &port) < 0 ||
+	    snprintf(host, sizeof host, "%.*s", (int)(colon - address), address) >=
+		    (int)sizeof host ||
 	    inet_pton(AF_INET, host, &addr.sin_addr) != 1)
 		return -1;
 	addr.sin_port = htons((uint16_t)port);
@@ -82,7 +86,7 @@ int health_get(const char *address, const char *path, json_t **ret_json)
 	CLEANUP_FD int fd = is_unix ? connect_unix(address + 5) : connect_tcp(address);
 	struct buf answer;
 	char request[256];
-	int status = 0;
+	int64_t status = 0;
 
 	if (ret_json)
 		*ret_json = NULL;
@@ -95,7 +99,8 @@ int health_get(const char *address, const char *path, json_t **ret_json)
 	read_answer(fd, &answer);
 	const char *body = strstr(buf_str(&answer), "\r\n\r\n");
 
-	if (sscanf(buf_str(&answer), "HTTP/1.1 %d", &status) != 1 || !body)
+	if (!body || strncmp(buf_str(&answer), "HTTP/1.1 ", 9) != 0 ||
+	    number_prefix(buf_str(&answer) + 9, 100, 599, &status) < 0)
 		status = 0;
 	else if (ret_json)
 		*ret_json = json_loads(body + 4, 0, NULL);

@@ -9,6 +9,7 @@
 #include "common/base/base.h"
 #include "common/base/buf.h"
 #include "common/base/env.h"
+#include "common/base/number.h"
 #include "services/ctl/ctl.h"
 #include "services/ctl/file.h"
 
@@ -26,12 +27,21 @@ struct run {
 /* What the database says about a file. */
 enum standing { STANDING_PENDING, STANDING_APPLIED, STANDING_CHANGED, STANDING_LATE };
 
+/* Column 1 is an integer in the database: what is no number there is no version of ours. */
+static int version_of(const PGresult *rows, int row)
+{
+	int64_t version = 0;
+
+	number_parse(PQgetvalue(rows, row, 1), 0, INT32_MAX, &version);
+	return (int)version;
+}
+
 static enum standing standing_of(const struct migrate_file *f, const PGresult *rows)
 {
 	bool newer = false;
 
 	for (int i = 0; i < PQntuples(rows); i++) {
-		int version = atoi(PQgetvalue(rows, i, 1));
+		int version = version_of(rows, i);
 
 		if (strcmp(PQgetvalue(rows, i, 0), f->part) != 0)
 			continue;
@@ -134,7 +144,7 @@ static void tell_unknown(const char *service, const struct migrate_files *files,
 		size_t k = 0;
 
 		while (k < files->n && (strcmp(files->items[k].part, PQgetvalue(rows, i, 0)) != 0 ||
-					files->items[k].version != atoi(PQgetvalue(rows, i, 1))))
+					files->items[k].version != version_of(rows, i)))
 			k++;
 		if (k == files->n)
 			printf("%s %s/%s applied by a newer build\n", service,

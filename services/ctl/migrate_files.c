@@ -7,6 +7,7 @@
 #include "common/base/base.h"
 #include "common/base/buf.h"
 #include "common/base/crypt.h"
+#include "common/base/number.h"
 #include "services/ctl/ctl.h"
 #include "services/ctl/file.h"
 #include "services/ctl/migrate.h"
@@ -50,8 +51,11 @@ static int add_file(struct migrate_files *files, const char *part, const char *d
 		return ctl_say(-1, "%s: more than %d migrations", dir, MIGRATE_FILES_MAX);
 	struct migrate_file *f = &files->items[files->n];
 	const struct migrate_file *last = files->n > 0 ? f - 1 : NULL;
+	int64_t version;
 
-	f->version = atoi(name);
+	if (number_prefix(name, 1, 9999, &version) < 0)
+		return ctl_say(-1, "%s/%s: a migration's name begins with its number", dir, name);
+	f->version = (int)version;
 	if (snprintf(f->part, sizeof f->part, "%s", part) >= (int)sizeof f->part ||
 	    snprintf(f->name, sizeof f->name, "%s", name) >= (int)sizeof f->name ||
 	    snprintf(f->path, sizeof f->path, "%s/%s", dir, name) >= (int)sizeof f->path)

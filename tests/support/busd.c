@@ -348,6 +348,6 @@ long long busd_metric(const struct busd *d, const char *name)
 	fetch_metrics(d, text);
 	for (const char *p = strstr(text, name); p; p = strstr(p + 1, name))
 		if (p[-1] == '\n' && p[n] == ' ')
-			return atoll(p + n + 1);
+			return strtoll(p + n + 1, NULL, 10);
 	return -1;
 }

@@ -13,6 +13,7 @@
 #include "common/base/buf.h"
 #include "common/base/err.h"
 #include "common/base/money.h"
+#include "common/base/number.h"
 #include "common/base/utf8.h"
 
 static void arena_pieces_are_zeroed_and_aligned(void **state)
@@ -251,6 +252,39 @@ static void money_text(void **state)
 	}
 }
 
+static void numbers_are_whole(void **state)
+{
+	static const char *const bad[] = {"",
+					  "-",
+					  "+1",
+					  " 1",
+					  "1 ",
+					  "1.0",
+					  "0x1",
+					  "--1",
+					  "11",
+					  "-6",
+					  "9223372036854775808",
+					  "99999999999999999999999"};
+	int64_t n = 77;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		if (number_parse(bad[i], -5, 10, &n) != ERR_INVALID || n != 77)
+			fail_msg("%s", bad[i]);
+	assert_int_equal(number_parse("-9223372036854775808", INT64_MIN, INT64_MAX, &n), 0);
+	assert_true(n == INT64_MIN);
+	assert_int_equal(number_parse("9223372036854775807", INT64_MIN, INT64_MAX, &n), 0);
+	assert_true(n == INT64_MAX);
+	assert_int_equal(number_parse("-0010", -10, 0, &n), 0);
+	assert_int_equal(n, -10);
+	assert_int_equal(number_prefix("0012_feed.sql", 1, 9999, &n), 0);
+	assert_int_equal(n, 12);
+	assert_int_equal(number_prefix("x", 1, 9999, &n), ERR_INVALID);
+	assert_int_equal(number_prefix("-1", -1, 9999, &n), ERR_INVALID);
+	assert_int_equal(n, 12);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -263,6 +297,7 @@ int main(void)
 		cmocka_unit_test(err_long_argument_is_cut_between_characters),
 		cmocka_unit_test(err_collects_violations),
 		cmocka_unit_test(err_names_cover_every_status),
+		cmocka_unit_test(numbers_are_whole),
 		cmocka_unit_test(money_is_checked),
 		cmocka_unit_test(money_text),
 	};
