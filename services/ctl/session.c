@@ -1,6 +1,7 @@
 #include "services/ctl/session.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,12 +19,19 @@ struct session {
 	struct bus_client *client;
 	pthread_t thread;
 	bool running;
+	sem_t started;
 };
 
 static void *run_loop(void *arg)
 {
 	loop_run(arg);
 	return NULL;
+}
+
+/* Loop thread: from here on the loop is its, and others may call. */
+static void say_started(void *arg)
+{
+	sem_post(&((struct session *)arg)->started);
 }
 
 /* Loop thread. */
@@ -58,6 +66,9 @@ static int start(struct session *s, const struct bus_client_config *config)
 		return ctl_fail("bus", &err);
 	CHECK(pthread_create(&s->thread, NULL, run_loop, s->loop) == 0);
 	s->running = true;
+	loop_post(s->loop, say_started, s);
+	while (sem_wait(&s->started) < 0)
+		; /* interrupted by a signal */
 	return 0;
 }
 
@@ -76,6 +87,8 @@ int session_open(const char *endpoints_setting, struct session **ret_session)
 		return EXIT_CONFIG;
 	}
 	struct session *s = base_alloc(sizeof *s);
+
+	CHECK(sem_init(&s->started, 0, 0) == 0);
 	int rc = start(s, &config);
 
 	bus_keys_wipe(&config.keys);
