@@ -186,6 +186,30 @@ test: ## install what is missing, build with sanitizers, run every test
 	@$(MAKE) --no-print-directory $(JOBS) SAN=$(TEST_SAN) all test-bins
 	@tests/run build/san-$(subst $(comma),-,$(TEST_SAN))
 
+# --- benchmarks: each tests/bench/bench_*.c is a program; tests/bench/bench.h has the report ---
+
+BENCH_C := $(sort $(wildcard tests/bench/bench_*.c))
+BENCH_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(BENCH_C))
+define bench_rules
+$(B)/tests/bench/$(1): $(B)/tests/bench/$(1).o $(B)/tests/bench/bench.o \
+		$(patsubst %.c,$(B)/%.o,$(call test_with,tests/bench/$(1).c)) \
+		$(patsubst %.c,$(B)/%.o,$(wildcard tests/support/*.c)) $(LIB)
+	@mkdir -p $$(@D)
+	@echo "  LD     $$@"
+	@$(CC) $(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $(LIB) -Wl,--end-group $$(PKG_LIBS) -lcmocka
+endef
+$(foreach t,$(patsubst tests/bench/%.c,%,$(BENCH_C)) check,$(eval $(call bench_rules,$(t))))
+
+.PHONY: bench bench-check
+bench: all $(BENCH_BINS) ## measure side by side with the baselines, into build/bench.json
+	@rm -f build/bench.json
+	@set -e; for b in $(BENCH_BINS); do BENCH_OUT=build/bench.json $$b; done
+bench-check: all $(BENCH_BINS) $(B)/tests/bench/check ## five runs; fail below tests/bench/thresholds
+	@rm -f build/bench-*.json
+	@set -e; for i in 1 2 3 4 5; do \
+		for b in $(BENCH_BINS); do BENCH_OUT=build/bench-$$i.json $$b; done; done
+	@$(B)/tests/bench/check tests/bench/thresholds build/bench-*.json
+
 # --- lint ---
 # Each lint-<x> runs alone; `make -k lint` shows all faults at once. deploy/lint says what each is for.
 

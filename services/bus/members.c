@@ -61,7 +61,7 @@ void members_free(struct members *m)
 
 static int fault_set(struct loading *l, const char *where, const char *reason)
 {
-	snprintf(l->fault, MEMBERS_FAULT_MAX, "%s%s%s", where, *where ? ": " : "", reason);
+	snprintf(l->fault, MEMBERS_FAULT_MAX, "%.240s%s%.240s", where, *where ? ": " : "", reason);
 	return -1;
 }
 

@@ -229,6 +229,11 @@ void busd_free(struct busd *d)
 
 /* --- facts --- */
 
+pid_t busd_pid(const struct busd *d)
+{
+	return d->pid;
+}
+
 const char *busd_dir(const struct busd *d)
 {
 	return d->dir;

@@ -6,6 +6,7 @@
 #define LGSP_TESTS_SUPPORT_BUSD_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "common/bus/bus.h"
 
@@ -25,6 +26,7 @@ struct busd *busd_start(const struct busd_member *members, unsigned n, const cha
 /* Ends the process (SIGTERM, then SIGKILL) and removes the folder. NULL is fine. */
 void busd_free(struct busd *d);
 
+pid_t busd_pid(const struct busd *d);
 const char *busd_dir(const struct busd *d);
 const char *busd_member_endpoint(const struct busd *d);
 const char *busd_backend_endpoint(const struct busd *d);
