@@ -54,7 +54,11 @@ as_user_exec() {
 	var=$(as_user_var "$(realpath -s -m "$VAR")")
 	say "not as root: the user $as_user runs the suite, in $var"
 	BIN=$(cd "$BIN" 2>/dev/null && pwd -P) || die "no programs: run make first"
-	flock -n "$var" true || true
+	# Nothing below a running suite is replaced. The lock passes to the process that follows.
+	install -d -m 0700 -o "$as_user" -g "$as_user" "$var/run"
+	exec 9>>"$var/run/lock"
+	chown "$as_user:" "$var/run/lock"
+	flock -n 9 || die "the suite runs here already (pid $(cat "$var/run/run.pid" 2>/dev/null || echo unknown))"
 	as_user_copy "$root" "$var/tree.$$"
 	rm -rf "$var/tree"
 	mv "$var/tree.$$" "$var/tree"
