@@ -129,13 +129,19 @@ TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(UNIT_C) $(IT_C))
 # tests/it/test_<service>.c runs lgsp-<service> as a process.
 test_service = $(patsubst services/%/main.c,$(B)/bin/lgsp-%,$(wildcard services/$(patsubst it/test_%,%,$(1))/main.c))
 test_with = $(shell sed -n '1s|^// with: ||p' $(1))
+# A library, so that a test links only what it uses: test_gateway plays the bus client itself.
+SUPPORT_LIB := $(B)/tests/libsupport.a
+$(SUPPORT_LIB): $(patsubst %.c,$(B)/%.o,$(wildcard tests/support/*.c))
+	@rm -f $@
+	@ar rcs $@ $^
 define test_rules
 $(B)/tests/$(1): $(B)/tests/$(1).o $(patsubst %.c,$(B)/%.o,$(call test_with,tests/$(1).c)) \
-		$(patsubst %.c,$(B)/%.o,$(wildcard tests/support/*.c)) $(LIB) \
+		$(SUPPORT_LIB) $(LIB) \
 		$(if $(filter it/%,$(1)),| $(B)/bin/lgsp-bus $(call test_service,$(1)))
 	@mkdir -p $$(@D)
 	@echo "  LD     $$@"
-	@$(CC) $(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $(LIB) -Wl,--end-group $$(PKG_LIBS) -lcmocka
+	@$(CC) $(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $(SUPPORT_LIB) $(LIB) -Wl,--end-group \
+		$$(PKG_LIBS) -lcmocka
 endef
 $(foreach t,$(patsubst tests/%.c,%,$(UNIT_C) $(IT_C)),$(eval $(call test_rules,$(t))))
 
@@ -196,7 +202,8 @@ $(B)/tests/bench/$(1): $(B)/tests/bench/$(1).o $(B)/tests/bench/bench.o \
 		$(patsubst %.c,$(B)/%.o,$(wildcard tests/support/*.c)) $(LIB)
 	@mkdir -p $$(@D)
 	@echo "  LD     $$@"
-	@$(CC) $(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $(LIB) -Wl,--end-group $$(PKG_LIBS) -lcmocka
+	@$(CC) $(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $(SUPPORT_LIB) $(LIB) -Wl,--end-group \
+		$$(PKG_LIBS) -lcmocka
 endef
 $(foreach t,$(patsubst tests/bench/%.c,%,$(BENCH_C)) check,$(eval $(call bench_rules,$(t))))
 
