@@ -36,11 +36,11 @@ void pending_table_free(struct pending_table *t)
 {
 	if (!t)
 		return;
-	for (uint32_t i = 0; i < t->n_made; i++) {
+	for (uint32_t i = 0; i < t->n_made; i++)
 		if (t->entries[i]->state != PENDING_FREE)
 			pending_remove(t, t->entries[i]);
+	for (uint32_t i = 0; i < t->n_made; i++)
 		free(t->entries[i]);
-	}
 	free(t->entries);
 	free(t);
 }
