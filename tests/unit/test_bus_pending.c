@@ -108,7 +108,8 @@ static unsigned expire_at(struct pending_table *t, int64_t now_us)
 static void nothing_expires_early_and_all_within_two_ticks(void **state)
 {
 	struct pending_table *t = *state;
-	static const int64_t after_ms[] = {1, 19, 20, 21, 100, 1000, 40959, 40960, 41000, 299999};
+	static const int64_t after_ms[] = {1,     60,    119,   180,   1000,
+					   40900, 40960, 41020, 82000, 299999};
 
 	for (size_t i = 0; i < ARRAY_LEN(after_ms); i++)
 		pending_add(t, T0, T0 + after_ms[i] * 1000, 1);
