@@ -57,7 +57,8 @@ static void pull_on_reply(const struct bus_reply_in *reply, const struct err *er
 	pull->err = *err;
 	if (reply->status == 0) {
 		pull->body = base_alloc(reply->body_len + 1);
-		memcpy(pull->body, reply->body, reply->body_len);
+		if (reply->body_len > 0)
+			memcpy(pull->body, reply->body, reply->body_len);
 		pull->body_len = reply->body_len;
 	}
 	pull->done = true;

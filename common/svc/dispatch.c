@@ -49,7 +49,8 @@ static void dispatch_caller_of(const struct bus_request *req, struct call_caller
 	caller->agency = person->agency;
 	caller->n_roles =
 		person->n_roles < CALL_ROLES_MAX ? (unsigned)person->n_roles : CALL_ROLES_MAX;
-	memcpy(caller->roles, person->roles, caller->n_roles * sizeof(caller->roles[0]));
+	for (unsigned i = 0; i < caller->n_roles; i++)
+		caller->roles[i] = person->roles[i];
 }
 
 void dispatch_call_of(struct bus_request *req, struct pool_worker *w, struct call *c,

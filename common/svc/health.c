@@ -257,11 +257,13 @@ struct health *health_new(struct svc_runtime *rt)
 	return health;
 }
 
-void health_free(struct health *health)
+void health_close(struct health *health)
 {
-	if (health == NULL)
-		return;
 	loop_timer_stop(health->timer);
 	http_server_free(health->http);
+}
+
+void health_free(struct health *health)
+{
 	free(health);
 }

@@ -201,6 +201,9 @@ bool job_join(struct job *job, int64_t timeout_ms);
 
 /* Loop thread. NULL when the address cannot be listened on. */
 struct health *health_new(struct svc_runtime *rt);
+/* Loop thread: stops listening and probing. */
+void health_close(struct health *health);
+/* After the loop was freed: work posted to it may still look here. */
 void health_free(struct health *health);
 /* Loop thread: bus_worker's on_hello. arg is the runtime. */
 void health_on_hello(const Bus__BrokerHello *hello, void *arg);

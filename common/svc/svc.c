@@ -273,9 +273,11 @@ static void svc_end(struct svc_runtime *rt)
 		rt->def->stop();
 	bus_worker_free(rt->worker);
 	bus_client_free(rt->client);
+	health_close(rt->health);
+	/* Runs what was posted last, which looks at the others. */
+	loop_free(rt->loop);
 	health_free(rt->health);
 	feed_desk_free(rt->feed);
-	loop_free(rt->loop);
 	pool_free(rt->pool);
 	free(rt->consumers);
 	free(rt->jobs);
