@@ -20,9 +20,11 @@
 #define WAIT_US  (30 * CLOCK_US_PER_S)
 #define LOG_MAX  (4 << 20)
 #define PAUSE_US 10000
+#define TEXT_MAX (2 << 20)
 
 struct svcd {
 	char service[32];
+	const char *self_option;
 	char dir[64];
 	char socket[96];
 	char env_text[ENV_MAX][512];
@@ -40,8 +42,8 @@ static void add_env(struct svcd *d, const char *name, const char *value)
 	d->n_env++;
 }
 
-/* build/<variant>/tests/it/test_x -> build/<variant>/bin/lgsp-<service> */
-static void find_program(const char *service, char out[static 512])
+/* build/<variant>/tests/it/test_x -> build/<variant>/bin/lgsp-<service>, or the test itself */
+static void find_program(const struct svcd *d, char out[static 512])
 {
 	char self[400];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -49,10 +51,14 @@ static void find_program(const char *service, char out[static 512])
 
 	CHECK(n > 0);
 	self[n] = '\0';
+	if (d->self_option) {
+		snprintf(out, 512, "%s", self);
+		return;
+	}
 	at = strstr(self, "/tests/");
 	CHECK(at);
 	*at = '\0';
-	snprintf(out, 512, "%s/bin/lgsp-%s", self, service);
+	snprintf(out, 512, "%s/bin/lgsp-%s", self, d->service);
 }
 
 static void log_path(const struct svcd *d, char out[static 96])
@@ -66,47 +72,114 @@ static void run_child(struct svcd *d)
 	int fd;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	find_program(d->service, program);
+	find_program(d, program);
 	log_path(d, log);
 	fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
 	if (fd < 0 || dup2(fd, 2) < 0)
 		_exit(125);
-	execle(program, program, (char *)NULL, d->env);
+	execle(program, program, d->self_option, (char *)NULL, d->env);
 	fprintf(stderr, "%s: %s\n", program, strerror(errno));
 	_exit(125);
 }
 
-/* The first bytes of the answer to GET /readyz say whether it is 200. */
-static bool is_ready(const struct svcd *d)
+const char *svcd_get(const struct svcd *d, const char *path, int *ret_status)
 {
-	static const char ask[] = "GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+	static char text[TEXT_MAX];
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	CLEANUP_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	char answer[16] = "";
+	char ask[256];
+	size_t len = 0;
+	ssize_t n;
 
+	*ret_status = 0;
+	text[0] = '\0';
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", d->socket);
-	return fd >= 0 && connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0 &&
-	       write(fd, ask, sizeof(ask) - 1) == (ssize_t)sizeof(ask) - 1 &&
-	       read(fd, answer, sizeof(answer) - 1) >= 12 && strncmp(answer + 9, "200", 3) == 0;
+	snprintf(ask, sizeof(ask), "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", path);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0 ||
+	    send(fd, ask, strlen(ask), MSG_NOSIGNAL) < 0)
+		return text;
+	while ((n = read(fd, text + len, sizeof(text) - 1 - len)) > 0)
+		len += (size_t)n;
+	text[len] = '\0';
+	if (strncmp(text, "HTTP/1.1 ", 9) == 0)
+		*ret_status = atoi(text + 9);
+	return text;
 }
 
-void svcd_restart(struct svcd *d)
+long long svcd_metric(const struct svcd *d, const char *name)
+{
+	int status;
+	const char *text = svcd_get(d, "/metrics", &status);
+	size_t n = strlen(name);
+
+	for (const char *p = strstr(text, name); p; p = strstr(p + 1, name))
+		if (p[-1] == '\n' && p[n] == ' ')
+			return atoll(p + n + 1);
+	return -1;
+}
+
+bool svcd_is_ready(const struct svcd *d)
+{
+	int status;
+
+	svcd_get(d, "/readyz", &status);
+	return status == 200;
+}
+
+bool svcd_running(struct svcd *d)
+{
+	siginfo_t info = {0};
+
+	if (d->pid == 0)
+		return false;
+	CHECK(waitid(P_PID, (id_t)d->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0);
+	return info.si_pid == 0;
+}
+
+bool svcd_until(bool (*fn)(void *arg), void *arg)
 {
 	int64_t until_us = clock_mono_us() + WAIT_US;
 
+	while (!fn(arg)) {
+		if (clock_mono_us() > until_us)
+			return false;
+		usleep(PAUSE_US);
+	}
+	return true;
+}
+
+static bool ready_or_dead(void *arg)
+{
+	return svcd_is_ready(arg) || !svcd_running(arg);
+}
+
+void svcd_wait_ready(struct svcd *d)
+{
+	if (svcd_until(ready_or_dead, d) && svcd_running(d))
+		return;
+	fprintf(stderr, "lgsp-%s is not ready, see %s/log\n", d->service, d->dir);
+	abort();
+}
+
+void svcd_restart_no_wait(struct svcd *d)
+{
 	CHECK(d->pid == 0);
 	fflush(NULL);
 	d->pid = fork();
 	CHECK(d->pid >= 0);
 	if (d->pid == 0)
 		run_child(d);
-	while (!is_ready(d)) {
-		if (waitpid(d->pid, NULL, WNOHANG) == d->pid || clock_mono_us() > until_us) {
-			fprintf(stderr, "lgsp-%s is not ready, see %s/log\n", d->service, d->dir);
-			abort();
-		}
-		usleep(PAUSE_US);
-	}
+}
+
+void svcd_restart(struct svcd *d)
+{
+	svcd_restart_no_wait(d);
+	svcd_wait_ready(d);
+}
+
+const char *svcd_dir(const struct svcd *d)
+{
+	return d->dir;
 }
 
 struct svcd *svcd_start(const struct svcd_config *config)
@@ -132,15 +205,22 @@ struct svcd *svcd_start(const struct svcd_config *config)
 			add_env(d, inherited[i], getenv(inherited[i]));
 	for (const char *const *e = config->env; e && *e; e++)
 		add_env(d, *e, "");
-	svcd_restart(d);
+	d->self_option = config->self_option;
+	svcd_restart_no_wait(d);
+	if (!config->no_wait)
+		svcd_wait_ready(d);
 	return d;
 }
 
-static int end(struct svcd *d, int signal)
+void svcd_signal(struct svcd *d, int signal)
+{
+	CHECK(d->pid > 0 && kill(d->pid, signal) == 0);
+}
+
+int svcd_wait(struct svcd *d)
 {
 	int status;
 
-	CHECK(d->pid > 0 && kill(d->pid, signal) == 0);
 	while (waitpid(d->pid, &status, 0) < 0)
 		CHECK(errno == EINTR);
 	d->pid = 0;
@@ -149,7 +229,8 @@ static int end(struct svcd *d, int signal)
 
 void svcd_kill(struct svcd *d)
 {
-	end(d, SIGKILL);
+	svcd_signal(d, SIGKILL);
+	svcd_wait(d);
 }
 
 static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
@@ -162,11 +243,14 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 
 void svcd_free(struct svcd *d)
 {
-	int code;
+	int code = 0;
 
 	if (!d)
 		return;
-	code = d->pid > 0 ? end(d, SIGTERM) : 0;
+	if (d->pid > 0) {
+		svcd_signal(d, SIGTERM);
+		code = svcd_wait(d);
+	}
 	if (code != 0) {
 		fprintf(stderr, "lgsp-%s ended with %d, see %s/log\n", d->service, code, d->dir);
 		abort();

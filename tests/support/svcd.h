@@ -17,6 +17,12 @@ struct svcd_config {
 	const struct busd *bus;
 	const char *dsn;        /* of pg_dsn() */
 	const char *const *env; /* further "NAME=value" strings, NULL-terminated, or NULL */
+	/*
+	 * NULL: lgsp-<service>. Else this test program is run with the option, and its main()
+	 * becomes the service.
+	 */
+	const char *self_option;
+	bool no_wait; /* it will not become ready, or is waited for later */
 };
 
 /* Starts it and waits until it is ready. Aborts the test when it cannot. */
@@ -27,6 +33,23 @@ void svcd_free(struct svcd *d);
 /* kill -9 and wait; svcd_restart() brings it back as it was configured. */
 void svcd_kill(struct svcd *d);
 void svcd_restart(struct svcd *d);
+void svcd_restart_no_wait(struct svcd *d);
+void svcd_signal(struct svcd *d, int signal);
+/* Waits for its end: exit code, or 128 + signal. */
+int svcd_wait(struct svcd *d);
+bool svcd_running(struct svcd *d);
+/* /readyz says 200: now; within 30 s, else the test is aborted. */
+bool svcd_is_ready(const struct svcd *d);
+void svcd_wait_ready(struct svcd *d);
+
+/* Its folder: the log is in <dir>/log. */
+const char *svcd_dir(const struct svcd *d);
+/* The whole answer of its health server, in a static buffer; *ret_status 0 when there is none. */
+const char *svcd_get(const struct svcd *d, const char *path, int *ret_status);
+/* Value of a metric, labels included in the name; -1 when absent. */
+long long svcd_metric(const struct svcd *d, const char *name);
+/* Waits up to 30 s until fn(arg) holds. */
+bool svcd_until(bool (*fn)(void *arg), void *arg);
 /* Lines logged so far contain the text; waits up to 10 s for it. */
 bool svcd_logged(const struct svcd *d, const char *text);
 /* The log holds the text now. */
