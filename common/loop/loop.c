@@ -50,7 +50,7 @@ struct loop {
 	uv_check_t check;
 	uv_idle_t spin; /* active while a socket has input: the loop then does not block */
 	uv_signal_t sigterm, sigint, sighup;
-	pthread_t owner;
+	_Atomic pthread_t owner;
 
 	pthread_mutex_t lock; /* posts */
 	struct post *posts, **posts_end;
