@@ -69,6 +69,7 @@ static void log_path(const struct svcd *d, char out[static 96])
 static void run_child(struct svcd *d)
 {
 	char program[512], log[96];
+	char *const argv[] = {program, (char *)d->self_option, NULL};
 	int fd;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -77,7 +78,7 @@ static void run_child(struct svcd *d)
 	fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
 	if (fd < 0 || dup2(fd, 2) < 0)
 		_exit(125);
-	execle(program, program, d->self_option, (char *)NULL, d->env);
+	execve(program, argv, d->env);
 	fprintf(stderr, "%s: %s\n", program, strerror(errno));
 	_exit(125);
 }
