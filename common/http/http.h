@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "common/base/arena.h"
+#include "common/base/buf.h"
 #include "common/loop/loop.h"
 
 #define HTTP_HEADERS_MAX 64
@@ -124,5 +125,10 @@ void http_respond(struct http_exchange *x, const struct http_response *res);
  * else 1. Blocks up to 3 s; for --healthcheck.
  */
 int http_probe(const char *listen);
+/*
+ * GET path of a process of ours, blocking, at most 3 s: the status, or 0 when nobody answers. The
+ * body (at most 1 MiB) is appended to ret_body, which may be NULL.
+ */
+int http_ask(const char *listen, const char *path, struct buf *ret_body);
 
 #endif

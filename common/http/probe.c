@@ -1,4 +1,4 @@
-/* The other side of a health check: asks a process for its /healthz. */
+/* The other side of health checks: asks a process for one of its documents. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -10,10 +10,12 @@
 #include <unistd.h>
 
 #include "common/base/base.h"
+#include "common/base/clock.h"
 #include "common/base/number.h"
 #include "common/http/http.h"
 
-#define ASK_MS 3000
+#define ASK_MS           3000
+#define ANSWER_BYTES_MAX (1024 * 1024)
 
 static int connect_unix(const char *path)
 {
@@ -48,26 +50,60 @@ static int connect_tcp(const char *host_port)
 	return connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0 ? fd : (close(fd), -1);
 }
 
-int http_probe(const char *listen)
+/* Reads what comes until the peer closes or the time is over. */
+static void read_answer(int fd, struct buf *out)
 {
-	static const char request[] =
-		"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-	static const char ok[] = "HTTP/1.1 200 ";
-	char head[sizeof(ok) - 1];
-	size_t got = 0;
+	int64_t end_us = clock_mono_us() + ASK_MS * 1000;
+	char chunk[4096];
+
+	for (;;) {
+		struct pollfd pfd = {.fd = fd, .events = POLLIN};
+		int64_t left_us = end_us - clock_mono_us();
+
+		if (left_us <= 0 || poll(&pfd, 1, (int)(left_us / 1000) + 1) <= 0)
+			return;
+		ssize_t n = recv(fd, chunk, sizeof(chunk), 0);
+
+		if (n <= 0 || buf_append(out, chunk, (size_t)n) < 0)
+			return;
+	}
+}
+
+/* Status of an answer that is whole up to its body; 0 when it is not. */
+static int status_of(const struct buf *answer)
+{
+	static const char version[] = "HTTP/1.1 ";
+	int64_t status = 0;
+
+	if (strncmp(buf_str(answer), version, sizeof(version) - 1) != 0 ||
+	    strstr(buf_str(answer), "\r\n\r\n") == NULL)
+		return 0;
+	number_prefix(buf_str(answer) + sizeof(version) - 1, 100, 599, &status);
+	return (int)status;
+}
+
+int http_ask(const char *listen, const char *path, struct buf *ret_body)
+{
+	char request[256];
+	struct buf answer;
 	CLEANUP_FD int fd =
 		strncmp(listen, "unix:", 5) == 0 ? connect_unix(listen + 5) : connect_tcp(listen);
-	struct pollfd pfd = {.fd = fd, .events = POLLIN};
+	int n = snprintf(request, sizeof(request),
+			 "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
 
-	if (fd < 0 || send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) < 0)
-		return 1;
-	while (got < sizeof(head)) {
-		ssize_t n = poll(&pfd, 1, ASK_MS) > 0 ? recv(fd, head + got, sizeof(head) - got, 0)
-						      : -1;
+	if (fd < 0 || n >= (int)sizeof(request) || send(fd, request, (size_t)n, MSG_NOSIGNAL) != n)
+		return 0;
+	buf_init(&answer, ANSWER_BYTES_MAX);
+	read_answer(fd, &answer);
+	int status = status_of(&answer);
 
-		if (n <= 0)
-			return 1;
-		got += (size_t)n;
-	}
-	return memcmp(head, ok, sizeof(head)) == 0 ? 0 : 1;
+	if (status > 0 && ret_body)
+		buf_puts(ret_body, strstr(buf_str(&answer), "\r\n\r\n") + 4);
+	buf_done(&answer);
+	return status;
+}
+
+int http_probe(const char *listen)
+{
+	return http_ask(listen, "/healthz", NULL) == 200 ? 0 : 1;
 }

@@ -1,15 +1,14 @@
 #include "services/ctl/csv.h"
 
 #include <csv.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/base.h"
 #include "common/base/civil.h"
+#include "common/base/number.h"
 #include "common/base/utf8.h"
 
 #define REPORT_BYTES_MAX 65536
@@ -56,20 +55,13 @@ bool csv_word_in(const char *word, const char *list)
 
 int64_t csv_number(const char *cell)
 {
-	return strtoll(cell, NULL, 10);
+	int64_t number = 0;
+
+	number_parse(cell, INT64_MIN, INT64_MAX, &number);
+	return number;
 }
 
 /* --- cells --- */
-
-static bool is_number(const char *cell, int64_t min, int64_t max)
-{
-	char *end = NULL;
-
-	errno = 0;
-	long long v = strtoll(cell, &end, 10);
-
-	return errno == 0 && end != cell && *end == '\0' && v >= min && v <= max;
-}
 
 /* The first word that is none of values; NULL when all are. */
 static const char *bad_word(const char *cell, const char *values, char word[static 64])
@@ -90,6 +82,7 @@ static bool cell_fault(const struct csv_column *col, const char *cell, char *rea
 {
 	int64_t max = col->max > 0 ? col->max : TEXT_MAX;
 	char word[64];
+	int64_t number;
 	int32_t day;
 
 	if (cell[0] == '\0') {
@@ -109,7 +102,7 @@ static bool cell_fault(const struct csv_column *col, const char *cell, char *rea
 		snprintf(reason, bytes,
 			 "%s \"%.40s\" is not a whole number of %" PRId64 " to %" PRId64, col->name,
 			 cell, col->min, col->max);
-		return !is_number(cell, col->min, col->max);
+		return number_parse(cell, col->min, col->max, &number) < 0;
 	case CSV_BOOL:
 		snprintf(reason, bytes, "%s \"%.40s\" is neither true nor false", col->name, cell);
 		return !csv_word_in(cell, "true false");

@@ -8,6 +8,7 @@
 
 #include "common/base/base.h"
 #include "common/base/env.h"
+#include "common/base/number.h"
 
 int ctl_say(int code, const char *fmt, ...)
 {
@@ -121,14 +122,8 @@ int ctl_options(int argc, char **argv, const struct ctl_option *options, size_t 
 
 int ctl_number(const char *what, const char *text, int64_t min, int64_t max, int64_t *ret)
 {
-	char *end = NULL;
-
-	errno = 0;
-	long long value = strtoll(text, &end, 10);
-
-	if (errno != 0 || end == text || *end != '\0' || value < min || value > max)
+	if (number_parse(text, min, max, ret) < 0)
 		return ctl_say(EXIT_USAGE, "%s: \"%s\" is not a whole number of %lld to %lld", what,
 			       text, (long long)min, (long long)max);
-	*ret = value;
 	return 0;
 }

@@ -1,110 +1,29 @@
 #include "services/ctl/health.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <jansson.h>
-#include <netinet/in.h>
-#include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/base/base.h"
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/env.h"
-#include "common/base/number.h"
+#include "common/http/http.h"
 #include "services/ctl/ctl.h"
 
-#define ANSWER_MS        2000
-#define ANSWER_BYTES_MAX 65536
+#define ANSWER_BYTES_MAX (1024 * 1024)
 #define AGAIN_US         100000
-
-static int connect_unix(const char *path)
-{
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-
-	if (strlen(path) >= sizeof addr.sun_path)
-		return -1;
-	memcpy(addr.sun_path, path, strlen(path) + 1);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd >= 0 && connect(fd, (const struct sockaddr *)&addr, sizeof addr) < 0) {
-		close(fd);
-		fd = -1;
-	}
-	return fd;
-}
-
-static int connect_tcp(const char *address)
-{
-	struct sockaddr_in addr = {.sin_family = AF_INET};
-	const char *colon = strrchr(address, ':');
-	char host[64];
-	int64_t port;
-
-	if (!colon || number_parse(colon + 1, 1, 65535, &port) < 0 ||
-	    snprintf(host, sizeof host, "%.*s", (int)(colon - address), address) >=
-		    (int)sizeof host ||
-	    inet_pton(AF_INET, host, &addr.sin_addr) != 1)
-		return -1;
-	addr.sin_port = htons((uint16_t)port);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd >= 0 && connect(fd, (const struct sockaddr *)&addr, sizeof addr) < 0) {
-		close(fd);
-		fd = -1;
-	}
-	return fd;
-}
-
-/* Reads what comes until the peer closes or the time is over. */
-static void read_answer(int fd, struct buf *out)
-{
-	int64_t end_us = clock_mono_us() + ANSWER_MS * 1000;
-	char chunk[4096];
-
-	for (;;) {
-		struct pollfd p = {.fd = fd, .events = POLLIN};
-		int64_t left_us = end_us - clock_mono_us();
-
-		if (left_us <= 0 || poll(&p, 1, (int)(left_us / 1000) + 1) <= 0)
-			return;
-		ssize_t n = read(fd, chunk, sizeof chunk);
-
-		if (n <= 0 || buf_append(out, chunk, (size_t)n) < 0)
-			return;
-	}
-}
 
 int health_get(const char *address, const char *path, json_t **ret_json)
 {
-	bool is_unix = strncmp(address, "unix:", 5) == 0;
-	CLEANUP_FD int fd = is_unix ? connect_unix(address + 5) : connect_tcp(address);
-	struct buf answer;
-	char request[256];
-	int64_t status = 0;
+	struct buf body;
 
-	if (ret_json)
-		*ret_json = NULL;
-	int n = snprintf(request, sizeof request,
-			 "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
+	buf_init(&body, ANSWER_BYTES_MAX);
+	int status = http_ask(address, path, &body);
 
-	if (fd < 0 || send(fd, request, (size_t)n, MSG_NOSIGNAL) != n)
-		return 0;
-	buf_init(&answer, ANSWER_BYTES_MAX);
-	read_answer(fd, &answer);
-	const char *body = strstr(buf_str(&answer), "\r\n\r\n");
-
-	if (!body || strncmp(buf_str(&answer), "HTTP/1.1 ", 9) != 0 ||
-	    number_prefix(buf_str(&answer) + 9, 100, 599, &status) < 0)
-		status = 0;
-	else if (ret_json)
-		*ret_json = json_loads(body + 4, 0, NULL);
-	buf_done(&answer);
+	*ret_json = status > 0 ? json_loads(buf_str(&body), 0, NULL) : NULL;
+	buf_done(&body);
 	return status;
 }
 

@@ -8,8 +8,8 @@
 
 struct json_t;
 
-/* GET path of an address. The HTTP status, 0 when nobody answers; *ret_json (may be NULL) is the
- * document, a new reference, or NULL. */
+/* GET path of an address. The HTTP status, 0 when nobody answers; *ret_json is the document, a new
+ * reference, or NULL. */
 int health_get(const char *address, const char *path, struct json_t **ret_json);
 
 /* Calls fn for each process of the list. Stops at and returns the first non-zero result. */
