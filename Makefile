@@ -107,8 +107,8 @@ $(LIB): $(COMMON_O) $(PB_O) $(RPC_O) $(REGISTRY_O)
 
 # services/<name>/pkgs: further pkg-config modules of one service.
 svc_pkgs = $(if $(wildcard services/$(1)/pkgs),$(shell cat services/$(1)/pkgs))
-# The broker takes only what it calls: no database library comes near it.
-svc_lib = $(if $(filter bus,$(1)),-Wl$(comma)--as-needed $(LIB),-Wl$(comma)--whole-archive $(LIB) -Wl$(comma)--no-whole-archive)
+# The broker and the gateway take only what they call: no database library comes near them.
+svc_lib = $(if $(filter bus gateway,$(1)),-Wl$(comma)--as-needed $(LIB),-Wl$(comma)--whole-archive $(LIB) -Wl$(comma)--no-whole-archive)
 define service_rules
 SVC_O_$(1) := $$(patsubst %.c,$(B)/%.o,$$(filter-out %/rpc.c,$$(wildcard services/$(1)/*.c)))
 $(if $(call svc_pkgs,$(1)),$$(SVC_O_$(1)): SVC_CFLAGS = $$(shell pkg-config --cflags $(call svc_pkgs,$(1))))
