@@ -12,8 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -25,6 +23,7 @@
 #include "common/wire/pb.h"
 #include "lgsp/directory/v1/directory.pb-c.h"
 #include "services/gateway/gateway.h"
+#include "tests/support/fetch.h"
 
 #define RIG_ISS    "https://issuer.example"
 #define RIG_AUD    "lgsp"
@@ -77,13 +76,6 @@ struct rig {
 	struct arena arena;
 	char *pem;
 	volatile bool drained;
-};
-
-struct answer {
-	int status;
-	const char *head; /* ends with CR LF */
-	const char *body; /* with a NUL behind */
-	size_t body_len;
 };
 
 /* --- the played bus --- */
@@ -345,63 +337,9 @@ RIG_UNUSED static int rig_teardown(void **state)
 
 /* --- clients --- */
 
-static int rig_connect(const char *listen)
+RIG_UNUSED static struct fetch_answer *rig_ask(struct rig *rig, const char *head, const char *body)
 {
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	struct timeval tv = {.tv_sec = 10};
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", listen + 5);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
-	assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	return fd;
-}
-
-/* head: request line and headers, each with CR LF, without Host and Content-Length. */
-static int rig_send(const char *listen, const char *head, const void *body, size_t n)
-{
-	int fd = rig_connect(listen);
-	char text[8192];
-	const char *rest = strstr(head, "\r\n");
-	int len;
-
-	assert_non_null(rest);
-	len = snprintf(text, sizeof(text),
-		       "%.*s\r\nHost: test\r\nConnection: close\r\nContent-Length: %zu%s\r\n",
-		       (int)(rest - head), head, n, rest);
-	assert_int_equal(send(fd, text, (size_t)len, MSG_NOSIGNAL), len);
-	if (n > 0)
-		assert_int_equal(send(fd, body, n, MSG_NOSIGNAL), n);
-	return fd;
-}
-
-/* Reads until the end; the answer lives in the rig's arena. */
-static struct answer *rig_read(struct rig *rig, int fd)
-{
-	struct answer *a = arena_alloc(&rig->arena, sizeof(*a));
-	struct buf text;
-	char chunk[16384];
-	ssize_t n;
-	char *end;
-
-	buf_init(&text, 4 << 20);
-	while ((n = recv(fd, chunk, sizeof(chunk), 0)) > 0)
-		assert_int_equal(buf_append(&text, chunk, (size_t)n), 0);
-	assert_int_equal(n, 0);
-	close(fd);
-	end = strstr(buf_str(&text), "\r\n\r\n");
-	assert_non_null(end);
-	a->body_len = text.len - (size_t)(end + 4 - buf_str(&text));
-	a->body = arena_memdup(&rig->arena, end + 4, a->body_len);
-	a->head = arena_memdup(&rig->arena, text.data, (size_t)(end + 2 - buf_str(&text)));
-	assert_int_equal(sscanf(a->head, "HTTP/1.1 %d ", &a->status), 1);
-	buf_done(&text);
-	return a;
-}
-
-RIG_UNUSED static struct answer *rig_ask(struct rig *rig, const char *head, const char *body)
-{
-	return rig_read(rig, rig_send(rig->listen, head, body, strlen(body)));
+	return fetch_read(&rig->arena, fetch_send(rig->listen, head, body, strlen(body)));
 }
 
 RIG_UNUSED static char *rig_token(struct rig *rig, const char *sub, const char *member)

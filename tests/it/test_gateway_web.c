@@ -15,13 +15,13 @@
 
 /* --- the page --- */
 
-static void assert_shows(const struct answer *a, const char *text)
+static void assert_shows(const struct fetch_answer *a, const char *text)
 {
 	if (!strstr(a->body, text))
 		fail_msg("no \"%s\" in %s", text, a->body);
 }
 
-static struct answer *post_form(struct rig *rig, const char *form)
+static struct fetch_answer *post_form(struct rig *rig, const char *form)
 {
 	return rig_ask(rig, "POST /tra-cuu HTTP/1.1\r\n" FORM, form);
 }
@@ -33,7 +33,7 @@ static void test_page(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
 		char *head = arena_printf(&rig->arena, "GET %s HTTP/1.1\r\n", paths[i]);
-		struct answer *a = rig_ask(rig, head, "");
+		struct fetch_answer *a = rig_ask(rig, head, "");
 
 		assert_int_equal(a->status, 200);
 		assert_non_null(strstr(a->head, "\r\nContent-Type: text/html; charset=utf-8\r\n"));
@@ -56,7 +56,7 @@ static void test_page(void **state)
 static void test_language(void **state)
 {
 	struct rig *rig = *state;
-	struct answer *a;
+	struct fetch_answer *a;
 
 	a = rig_ask(rig, "GET / HTTP/1.1\r\nAccept-Language: en\r\n", "");
 	assert_shows(a, "<html lang=\"vi\">");
@@ -71,7 +71,7 @@ static void test_language(void **state)
 static void test_methods(void **state)
 {
 	struct rig *rig = *state;
-	struct answer *a = rig_ask(rig, "HEAD / HTTP/1.1\r\n", "");
+	struct fetch_answer *a = rig_ask(rig, "HEAD / HTTP/1.1\r\n", "");
 
 	assert_int_equal(a->status, 200);
 	assert_int_equal(a->body_len, 0);
@@ -82,7 +82,7 @@ static void test_methods(void **state)
 static void test_typed_text_is_escaped(void **state)
 {
 	struct rig *rig = *state;
-	struct answer *a;
+	struct fetch_answer *a;
 
 	a = rig_ask(rig,
 		    "GET /tra-cuu?code=%22%3E%3Cscript%3Ealert(1)%3C/script%3E%27%26 HTTP/1.1\r\n",
@@ -127,7 +127,7 @@ static void test_found(void **state)
 {
 	struct rig *rig = *state;
 	Dossier__TrackRequest *in;
-	struct answer *a;
+	struct fetch_answer *a;
 
 	play_track(rig, DOSSIER__DOSSIER_STATE__DOSSIER_STATE_PAYMENT_REQUESTED, false);
 	a = post_form(rig, "code=+h40.31.01-240521-0001+&secret=abcd+efgh+2345");
@@ -177,7 +177,7 @@ static void test_every_state(void **state)
 static void test_not_found_says_nothing_more(void **state)
 {
 	struct rig *rig = *state;
-	struct answer *a;
+	struct fetch_answer *a;
 
 	rig_play_error(rig, ERR_NOT_FOUND, "TRACK_NOT_FOUND");
 	a = post_form(rig, "code=x&secret=y");
@@ -213,7 +213,7 @@ static void test_bad_forms(void **state)
 		"code=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx&secret=y",
 	};
 	struct rig *rig = *state;
-	struct answer *a;
+	struct fetch_answer *a;
 
 	for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
 		a = post_form(rig, forms[i]);
@@ -223,8 +223,8 @@ static void test_bad_forms(void **state)
 	a = rig_ask(rig, "POST /tra-cuu HTTP/1.1\r\nContent-Type: text/plain\r\n",
 		    "code=x&secret=y");
 	assert_int_equal(a->status, 400);
-	a = rig_read(rig, rig_send(rig->listen, "POST /tra-cuu HTTP/1.1\r\n" FORM,
-				   "code=x&secret=y\0&a=b", 20));
+	a = fetch_read(&rig->arena, fetch_send(rig->listen, "POST /tra-cuu HTTP/1.1\r\n" FORM,
+					       "code=x&secret=y\0&a=b", 20));
 	assert_int_equal(a->status, 400);
 	assert_int_equal(rig->bus.calls, 0);
 }
@@ -232,7 +232,7 @@ static void test_bad_forms(void **state)
 static void test_style(void **state)
 {
 	struct rig *rig = *state;
-	struct answer *a = rig_ask(rig, "GET /assets/app.css HTTP/1.1\r\n", "");
+	struct fetch_answer *a = rig_ask(rig, "GET /assets/app.css HTTP/1.1\r\n", "");
 	const char *etag = strstr(a->head, "\r\nETag: ");
 
 	assert_int_equal(a->status, 200);
@@ -299,8 +299,8 @@ static void test_texts_must_match(void **state)
 
 /* --- feeds --- */
 
-static struct answer *get_feed(struct rig *rig, const char *sub, const char *member,
-			       const char *target)
+static struct fetch_answer *get_feed(struct rig *rig, const char *sub, const char *member,
+				     const char *target)
 {
 	char *head = arena_printf(&rig->arena, "GET /feeds/%s HTTP/1.1\r\n" BEARER, target,
 				  rig_token(rig, sub, member));
@@ -386,7 +386,7 @@ static void test_feed(void **state)
 {
 	struct rig *rig = *state;
 	Feed__PullRequest *in;
-	struct answer *a;
+	struct fetch_answer *a;
 	json_t *json, *events, *seal;
 
 	play_feed(rig);
@@ -425,7 +425,7 @@ static void test_feed_proof(void **state)
 {
 	struct rig *rig = *state;
 	Feed__PullReply *page;
-	struct answer *a;
+	struct fetch_answer *a;
 	json_t *json;
 	const char *text;
 	uint8_t *bytes;

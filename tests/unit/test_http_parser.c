@@ -97,6 +97,7 @@ static const struct parse_case cases[] = {
 	{"lower-case method", "get / HTTP/1.1\r\nHost: a\r\n\r\n", 0, 501},
 	{"method with a colon", "G:T / HTTP/1.1\r\nHost: a\r\n\r\n", 0, 400},
 	{"TLS hello", RAW("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"), 400},
+	{"TLS hello without a NUL", "\x16\x03\x01\x02", 0, 400},
 	/* target */
 	{"absolute form", "GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 0, 400},
 	{"asterisk form", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 0, 400},
