@@ -126,8 +126,8 @@ $(foreach s,$(SERVICES),$(eval $(call service_rules,$(s))))
 UNIT_C := $(sort $(wildcard tests/unit/test_*.c))
 IT_C := $(sort $(wildcard tests/it/test_*.c))
 TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(UNIT_C) $(IT_C))
-# tests/it/test_<service>.c runs lgsp-<service> as a process.
-test_service = $(patsubst services/%/main.c,$(B)/bin/lgsp-%,$(wildcard services/$(patsubst it/test_%,%,$(1))/main.c))
+# tests/it/test_<service>[_what].c runs lgsp-<service> as a process.
+test_service = $(patsubst services/%/main.c,$(B)/bin/lgsp-%,$(wildcard services/$(word 2,$(subst _, ,$(1)))/main.c))
 test_with = $(shell sed -n '1s|^// with: ||p' $(1))
 # A library, so that a test links only what it uses: test_gateway plays the bus client itself.
 SUPPORT_LIB := $(B)/tests/libsupport.a

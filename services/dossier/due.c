@@ -100,7 +100,7 @@ int dossier_job_due(struct call *c)
 	r = find(c, &job);
 	for (int i = 0; i < job.n && r == 0; i++)
 		recount(c, &job, i);
-	if (r == 0)
+	if (r == 0 && job.n > 0)
 		r = tx_commit(c, NULL);
 	refdata_calendar_put(job.cal);
 	return r < 0 ? r : job.n;

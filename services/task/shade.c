@@ -46,7 +46,9 @@ static int sweep(struct call *c, const struct calendar *cal)
 		CHECK(uuid_parse(db_get_text(&c->tx, slot, i, 0), uuid) == 0);
 		rows[i] = task_lock_add(c, uuid);
 	}
-	if (n > 0 && tx_flush(c) < 0)
+	if (n == 0)
+		return 0;
+	if (tx_flush(c) < 0)
 		return c->err.status;
 	for (int i = 0; i < n; i++)
 		change(c, cal, rows[i]);
