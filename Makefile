@@ -151,10 +151,12 @@ $(foreach t,$(patsubst tests/%.c,%,$(UNIT_C) $(IT_C)),$(eval $(call test_rules,$
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 REPLAY_BINS := $(patsubst %,$(B)/tests/fuzz/replay_%,$(FUZZ))
 define fuzz_rules
-$(B)/tests/fuzz/replay_$(1): $(B)/tests/fuzz/fuzz_$(1).o $(B)/tests/fuzz/replay.o $(LIB)
+$(B)/tests/fuzz/replay_$(1): $(B)/tests/fuzz/fuzz_$(1).o $(B)/tests/fuzz/replay.o \
+		$(patsubst %.c,$(B)/%.o,$(call test_with,tests/fuzz/fuzz_$(1).c)) $(LIB)
 	@echo "  LD     $$@"
 	@$(CC) $(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $(LIB) -Wl,--end-group $$(PKG_LIBS)
-build/fuzz/fuzz_$(1): tests/fuzz/fuzz_$(1).c $(COMMON_C) $(RPC_C) $(PB_C) $(REGISTRY_C)
+build/fuzz/fuzz_$(1): tests/fuzz/fuzz_$(1).c $(call test_with,tests/fuzz/fuzz_$(1).c) \
+		$(COMMON_C) $(RPC_C) $(PB_C) $(REGISTRY_C)
 	@mkdir -p $$(@D)
 	@echo "  FUZZ   $$@"
 	@clang -std=gnu11 -g -O1 -D_GNU_SOURCE -DLGSP_VERSION='"fuzz"' -fsanitize=fuzzer,address,undefined \

@@ -26,35 +26,35 @@ static void write_file(const char *path, const char *text)
 	CHECK(file && fputs(text, file) >= 0);
 }
 
-static void write_files(struct core *c, char (*keys)[41])
+static void write_files(char dir[static 64], char (*keys)[41])
 {
 	char path[128], text[256], secret[41];
 
-	snprintf(c->dir, sizeof(c->dir), "/tmp/buscore-XXXXXX");
-	CHECK(mkdtemp(c->dir));
+	snprintf(dir, 64, "/tmp/buscore-XXXXXX");
+	CHECK(mkdtemp(dir));
 	for (int i = 0; i < CORE_MEMBERS; i++) {
 		CHECK(zmq_curve_keypair(keys[i], secret) == 0);
 		snprintf(text, sizeof(text),
 			 "metadata\n    member = \"%s\"\ncurve\n    public-key = \"%s\"\n",
 			 names[i], keys[i]);
-		snprintf(path, sizeof(path), "%s/%d.key", c->dir, i);
+		snprintf(path, sizeof(path), "%s/%d.key", dir, i);
 		write_file(path, text);
 	}
-	snprintf(path, sizeof(path), "%s/rights", c->dir);
+	snprintf(path, sizeof(path), "%s/rights", dir);
 	write_file(path, rights);
 }
 
-static void remove_files(struct core *c)
+static void remove_files(const char *dir)
 {
 	char path[128];
 
 	for (int i = 0; i < CORE_MEMBERS; i++) {
-		snprintf(path, sizeof(path), "%s/%d.key", c->dir, i);
+		snprintf(path, sizeof(path), "%s/%d.key", dir, i);
 		unlink(path);
 	}
-	snprintf(path, sizeof(path), "%s/rights", c->dir);
+	snprintf(path, sizeof(path), "%s/rights", dir);
 	unlink(path);
-	rmdir(c->dir);
+	rmdir(dir);
 }
 
 static int keep(void *arg, enum broker_side side, struct frames *f)
@@ -89,22 +89,36 @@ struct broker_config core_config(void)
 				      .grace_us = 0};
 }
 
-struct core *core_new(const struct broker_config *config)
+/* Made once for the whole process: making keys is slow, and the fuzzer makes many cores. */
+static struct members *load_members(char (*keys)[41])
 {
-	struct core *c = base_alloc(sizeof(*c));
-	struct broker_config conf = config ? *config : core_config();
-	char keys[CORE_MEMBERS][41], fault[MEMBERS_FAULT_MAX], path[128];
+	char dir[64], fault[MEMBERS_FAULT_MAX], path[128];
+	struct members *m = members_new();
 
-	write_files(c, keys);
-	c->members = members_new();
-	snprintf(path, sizeof(path), "%s/rights", c->dir);
-	if (members_load(c->members, c->dir, path, fault) < 0) {
+	write_files(dir, keys);
+	snprintf(path, sizeof(path), "%s/rights", dir);
+	if (members_load(m, dir, path, fault) < 0) {
 		fprintf(stderr, "%s\n", fault);
 		abort();
 	}
-	remove_files(c);
-	for (int i = 0; i < CORE_MEMBERS; i++)
-		c->keys[i] = members_find_key(c->members, keys[i]);
+	remove_files(dir);
+	return m;
+}
+
+struct core *core_new(const struct broker_config *config)
+{
+	static struct members *members;
+	static char keys[CORE_MEMBERS][41];
+	struct core *c = base_alloc(sizeof(*c));
+	struct broker_config conf = config ? *config : core_config();
+
+	if (!members)
+		members = load_members(keys);
+	c->members = members;
+	for (int i = 0; i < CORE_MEMBERS; i++) {
+		c->keys[i] = members_find_key(members, keys[i]);
+		c->keys[i]->valid = true;
+	}
 	conf.send = keep;
 	conf.send_arg = c;
 	c->b = broker_new(&conf, c->members);
@@ -115,7 +129,6 @@ void core_free(struct core *c)
 {
 	core_forget_sent(c);
 	broker_free(c->b);
-	members_free(c->members);
 	free(c);
 }
 

@@ -26,7 +26,6 @@ struct core {
 	bool forget;  /* do not keep what is sent */
 	void (*on_send)(struct core *c, enum broker_side side, const struct frames *f);
 	void *user;
-	char dir[64];
 };
 
 struct core_part {
@@ -41,7 +40,7 @@ struct core_part {
 	core_deliver(c, side, peer, member, (const struct core_part[]){__VA_ARGS__},               \
 		     ARRAY_LEN(((const struct core_part[]){__VA_ARGS__})))
 
-/* Folder with certificates and rights under /tmp; config NULL: the defaults of the tests. */
+/* config NULL: core_config(). Keys that a test revoked are valid again. */
 struct core *core_new(const struct broker_config *config);
 void core_free(struct core *c);
 struct broker_config core_config(void);
