@@ -53,11 +53,13 @@ int gateway_new(struct loop *loop, struct bus_client *bus, const struct gateway_
 	route_start();
 	if (auth_new(loop, &config->auth, &gw->auth, err) < 0 ||
 	    rights_read(config->rights_path, &gw->rights, err) < 0 ||
-	    web_read(config->web_dir, &gw->web, err) < 0 || open_listeners(gw, config, err) < 0) {
+	    web_read(config->web_dir, &gw->web, err) < 0 ||
+	    (config->listen && open_listeners(gw, config, err) < 0)) {
 		gateway_free(gw);
 		return err->status;
 	}
-	health_start_probe(gw);
+	if (config->listen)
+		health_start_probe(gw);
 	*ret_gateway = gw;
 	return 0;
 }

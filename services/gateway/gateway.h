@@ -170,7 +170,7 @@ const char *web_style_etag(const struct web *web);
 /* --- the whole --- */
 
 struct gateway_config {
-	const char *listen; /* for nginx */
+	const char *listen; /* for nginx; NULL: only check the configuration */
 	const char *inner;  /* health and metrics */
 	struct auth_config auth;
 	const char *rights_path;

@@ -1,5 +1,6 @@
 /* lgsp-gateway: the environment, the loop, the bus, the gateway; until SIGTERM. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/base.h"
@@ -8,7 +9,8 @@
 #include "common/base/log.h"
 #include "services/gateway/gateway.h"
 
-#define DRAIN_MS 15000
+/* SIGTERM to exit in less than 10 s. */
+#define DRAIN_MS 8000
 
 static struct {
 	const char *instance, *log_level, *bus_member, *key, *bus_key;
@@ -115,6 +117,8 @@ static int run(bool check_only)
 	struct err err = {0};
 	int code = 0;
 
+	if (check_only)
+		config.gateway.listen = NULL; /* the running process has it */
 	if (process_start(&p, &err) < 0) {
 		code = fail(&err);
 	} else if (!check_only) {
@@ -127,25 +131,49 @@ static int run(bool check_only)
 	return code;
 }
 
-int main(int argc, char **argv)
+static int healthcheck(void)
 {
-	bool check_only = argc == 2 && strcmp(argv[1], "--check") == 0;
+	const char *listen = getenv("LGSP_HTTP");
 
-	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-		printf("lgsp-gateway [--help | --check]: the HTTP edge of the suite\n\n");
-		env_help(vars, ARRAY_LEN(vars), stdout);
-		return 0;
-	}
-	if (argc > 1 && !check_only) {
-		fprintf(stderr, "usage: lgsp-gateway [--help | --check]\n");
-		return EXIT_USAGE;
-	}
-	if (env_read(vars, ARRAY_LEN(vars), stderr) != 0)
+	if (!listen) {
+		fprintf(stderr, "LGSP_HTTP is not set\n");
 		return EXIT_CONFIG;
-	if (log_init("gateway", config.log_level) < 0)
+	}
+	return http_probe(listen);
+}
+
+static int configure(void)
+{
+	if (env_read(vars, ARRAY_LEN(vars), stderr) != 0 ||
+	    log_init("gateway", config.log_level) < 0)
 		return EXIT_CONFIG;
 	config.gateway.max_api = (unsigned)config.max_api;
 	config.gateway.max_public = (unsigned)config.max_public;
 	clock_set_business_offset_us(config.clock_offset_us);
-	return run(check_only);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *option = argc == 2 ? argv[1] : "";
+	int code;
+
+	if (strcmp(option, "--help") == 0) {
+		printf("lgsp-gateway [--help | --version | --check | --healthcheck]\n\n"
+		       "The HTTP edge of the suite. Environment:\n\n");
+		env_help(vars, ARRAY_LEN(vars), stdout);
+		return 0;
+	}
+	if (strcmp(option, "--version") == 0) {
+		printf("lgsp-gateway %s\n", base_version());
+		return 0;
+	}
+	if (strcmp(option, "--healthcheck") == 0)
+		return healthcheck();
+	if (argc > 1 && strcmp(option, "--check") != 0) {
+		fprintf(stderr, "unknown option; try --help\n");
+		return EXIT_USAGE;
+	}
+	code = configure();
+	return code == 0 ? run(argc > 1) : code;
 }

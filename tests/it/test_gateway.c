@@ -2,11 +2,17 @@
  * lgsp-gateway as a process beside a real broker: what test_gateway_api and test_gateway_web show
  * of its parts holds for the whole, and it lives through a restart of the bus and ends well.
  */
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -295,13 +301,169 @@ static void test_log_is_clean(void **state)
 	assert_false(svcd_log_has(f->gateway, "eyJ"));
 }
 
+/* --- behind nginx, by the template that is shipped --- */
+
+struct front {
+	char dir[64], address[32];
+	pid_t pid;
+};
+
+static int free_port(void)
+{
+	struct sockaddr_in addr = {.sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t n = sizeof(addr);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&addr, &n), 0);
+	close(fd);
+	return ntohs(addr.sin_port);
+}
+
+static bool port_answers(const char *address)
+{
+	struct sockaddr_in addr = {.sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+				   .sin_port = htons((uint16_t)atoi(address + 10))};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	bool good = connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0;
+
+	close(fd);
+	return good;
+}
+
+static void front_exec(const struct front *w)
+{
+	char conf[128], log[128];
+	/* Started by root, nginx would give its workers another user, who may not use the socket.
+	 */
+	const char *user = geteuid() == 0 ? "user root;" : "";
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	snprintf(conf, sizeof(conf), "%s/nginx.conf", w->dir);
+	snprintf(log, sizeof(log), "%s/nginx.log", w->dir);
+	execlp("nginx", "nginx", "-e", log, "-p", w->dir, "-c", conf, "-g", user, (char *)NULL);
+	_exit(127);
+}
+
+static void front_start(const struct fixture *f, struct front *w)
+{
+	int64_t end_us = clock_mono_us() + 10 * CLOCK_US_PER_S;
+	char command[1024];
+
+	snprintf(w->dir, sizeof(w->dir), "/tmp/front-XXXXXX");
+	assert_non_null(mkdtemp(w->dir));
+	snprintf(w->address, sizeof(w->address), "127.0.0.1:%d", free_port());
+	snprintf(command, sizeof(command),
+		 "sed 's|@RUN@/gateway|%s|; s|@LISTEN@|%s|; s|@TMP@|%s|; s|@LOG@|%s|' "
+		 "deploy/nginx/nginx.conf.in >%s/nginx.conf",
+		 f->listen + 5, w->address, w->dir, w->dir, w->dir);
+	assert_int_equal(system(command), 0);
+	w->pid = fork();
+	if (w->pid == 0)
+		front_exec(w);
+	while (!port_answers(w->address)) {
+		assert_true(clock_mono_us() < end_us);
+		usleep(10000);
+	}
+}
+
+static void front_stop(struct front *w)
+{
+	char command[128];
+	int status = 0;
+
+	kill(w->pid, SIGTERM);
+	assert_int_equal(waitpid(w->pid, &status, 0), w->pid);
+	assert_int_equal(status, 0);
+	snprintf(command, sizeof(command), "rm -rf %s", w->dir);
+	assert_int_equal(system(command), 0);
+}
+
+static struct fetch_answer *front_ask(struct fixture *f, const struct front *w, const char *head,
+				      const char *body)
+{
+	return fetch_read(&f->arena, fetch_send(w->address, head, body, strlen(body)));
+}
+
+static unsigned count(const char *text, const char *word)
+{
+	unsigned n = 0;
+
+	for (const char *at = strstr(text, word); at; at = strstr(at + 1, word))
+		n++;
+	return n;
+}
+
+static void check_front_page(struct fixture *f, const struct front *w)
+{
+	struct fetch_answer *a = front_ask(f, w, "GET / HTTP/1.1\r\n", "");
+
+	assert_int_equal(a->status, 200);
+	assert_non_null(strstr(a->body, "Tra cứu hồ sơ"));
+	assert_non_null(strstr(a->head, "\r\nServer: nginx\r\n")); /* no version */
+	assert_int_equal(count(a->head, "X-Content-Type-Options: nosniff"), 1);
+	assert_int_equal(count(a->head, "Content-Security-Policy: "), 1);
+	assert_int_equal(front_ask(f, w, "GET /metrics HTTP/1.1\r\n", "")->status, 404);
+	assert_int_equal(front_ask(f, w, "GET /%2e%2e/x HTTP/1.1\r\n", "")->status, 400);
+}
+
+/* What two parsers could take for two things is refused by the first of them. */
+static void check_front_framing(struct fixture *f, const struct front *w)
+{
+	static const char both[] = "POST /tra-cuu HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n"
+				   "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+	/* nginx collects a chunked body and gives it a length. */
+	static const char chunked[] = "POST /callback/vnpay HTTP/1.1\r\nHost: a\r\n"
+				      "Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+				      "3\r\na=1\r\n0\r\n\r\n";
+	static const char large[] = "POST /callback/vnpay HTTP/1.1\r\nHost: a\r\n"
+				    "Connection: close\r\nContent-Length: 1048577\r\n\r\n";
+	int fd = fetch_send_raw(w->address, both, sizeof(both) - 1);
+
+	assert_int_equal(fetch_read(&f->arena, fd)->status, 400);
+	fd = fetch_send_raw(w->address, chunked, sizeof(chunked) - 1);
+	/* It got through to the bus, where nobody serves payment. */
+	assert_int_equal(fetch_read(&f->arena, fd)->status, 503);
+	fd = fetch_send_raw(w->address, large, sizeof(large) - 1);
+	assert_int_equal(fetch_read(&f->arena, fd)->status, 413);
+}
+
+/* Guessing secrets from one address is slowed down before it reaches the service. */
+static void check_front_lookups(struct fixture *f, const struct front *w)
+{
+	unsigned refused = 0;
+
+	for (int i = 0; i < 60; i++)
+		refused += front_ask(f, w,
+				     "POST /tra-cuu HTTP/1.1\r\n"
+				     "Content-Type: application/x-www-form-urlencoded\r\n",
+				     "code=&secret=")
+				   ->status == 429;
+	assert_true(refused > 0);
+	assert_int_equal(front_ask(f, w, "GET / HTTP/1.1\r\n", "")->status, 200);
+}
+
+static void test_behind_nginx(void **state)
+{
+	struct fixture *f = *state;
+	struct front w;
+
+	front_start(f, &w);
+	check_front_page(f, &w);
+	check_front_framing(f, &w);
+	check_front_lookups(f, &w);
+	front_stop(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_call),         cmocka_unit_test(test_service_away),
 		cmocka_unit_test(test_feed),         cmocka_unit_test(test_malformed),
-		cmocka_unit_test(test_log_is_clean), cmocka_unit_test(test_bus_restart),
-		cmocka_unit_test(test_new_keys),
+		cmocka_unit_test(test_log_is_clean), cmocka_unit_test(test_behind_nginx),
+		cmocka_unit_test(test_bus_restart),  cmocka_unit_test(test_new_keys),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

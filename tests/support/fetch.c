@@ -1,6 +1,9 @@
 #include "tests/support/fetch.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -12,17 +15,33 @@
 
 #define ANSWER_MAX_BYTES (4 << 20)
 
+static int connect_to(const char *listen)
+{
+	bool is_unix = strncmp(listen, "unix:", 5) == 0;
+	struct sockaddr_un local = {.sun_family = AF_UNIX};
+	struct sockaddr_in remote = {.sin_family = AF_INET,
+				     .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(is_unix ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	CHECK(fd >= 0);
+	if (is_unix) {
+		snprintf(local.sun_path, sizeof(local.sun_path), "%s", listen + 5);
+		CHECK(connect(fd, (struct sockaddr *)&local, sizeof(local)) == 0);
+	} else {
+		CHECK(strncmp(listen, "127.0.0.1:", 10) == 0);
+		remote.sin_port = htons((uint16_t)atoi(listen + 10));
+		CHECK(connect(fd, (struct sockaddr *)&remote, sizeof(remote)) == 0);
+	}
+	return fd;
+}
+
 int fetch_send_raw(const char *listen, const void *bytes, size_t n)
 {
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	struct timeval tv = {.tv_sec = 20};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = connect_to(listen);
 
-	CHECK(fd >= 0 && strncmp(listen, "unix:", 5) == 0);
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", listen + 5);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
-	CHECK(connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0);
 	CHECK(send(fd, bytes, n, MSG_NOSIGNAL) == (ssize_t)n);
 	return fd;
 }

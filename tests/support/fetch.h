@@ -1,4 +1,4 @@
-/* A blocking HTTP client for tests: one request per connection over a unix socket. */
+/* A blocking HTTP client for tests: one request per connection. */
 #ifndef LGSP_TESTS_SUPPORT_FETCH_H
 #define LGSP_TESTS_SUPPORT_FETCH_H
 
@@ -15,8 +15,8 @@ struct fetch_answer {
 };
 
 /*
- * Sends a request to "unix:/path". head: request line and headers, each with CR LF; Host,
- * Connection: close and Content-Length are added. Returns the socket for fetch_read().
+ * Sends a request to "unix:/path" or "127.0.0.1:port". head: request line and headers, each with CR
+ * LF; Host, Connection: close and Content-Length are added. Returns the socket for fetch_read().
  */
 int fetch_send(const char *listen, const char *head, const void *body, size_t n);
 /* Sends bytes as they are. */
