@@ -153,6 +153,23 @@ new_member() {
 }
 check "a new member may what it was granted and nothing else" new_member
 
+# --- through nginx and the gateway ---
+
+url=$(setting LGSP_URL)
+page() { curl -fsS "$url/" | grep -i '<title>Tra cứu hồ sơ'; }
+check "the public page answers" page
+procedures() {
+	curl -sS -o "$VAR.body" -w '%{http_code}' -H 'Content-Type: application/json' "$@" -d '{"limit":1}' \
+		"$url/lgsp.dossier.v1.DossierService/ListProcedures"
+}
+without_token() { [ "$(procedures)" = 401 ]; }
+check "a call without a token is refused" without_token
+with_token() {
+	[ "$(procedures -H "Authorization: Bearer $(ctl token issue --subject hl-mot-cua --ttl 60)")" = 200 ] &&
+		grep '"procedures":\[{"code":"1\.' "$VAR.body"
+}
+check "with a token of lgspctl it is answered" with_token
+
 # --- migrations, in a database of their own ---
 
 mkdir "$VAR.sql"
