@@ -1,0 +1,106 @@
+#!/bin/bash
+# lgspctl without a running suite: keys, rights, members, tokens, usage. TAP on standard output. BIN:
+# folder of the programs.
+set -uo pipefail
+
+cd "$(dirname "$0")/../.." || exit 1
+BIN=$(cd "${BIN:-build/release/bin}" && pwd) || exit 1
+dir=$(mktemp -d /tmp/lgsp-ctl-XXXXXX)
+trap 'rm -rf "$dir"' EXIT
+keys=$dir/keys
+unset "${!LGSP_@}"
+export LGSP_ENV_FILE=/dev/null
+n=0
+
+# check NAME COMMAND...
+check() {
+	n=$((n + 1))
+	if "${@:2}" >"$dir/out" 2>&1; then
+		echo "ok $n - $1"
+	else
+		echo "not ok $n - $1"
+		tail -n 20 "$dir/out" | sed 's/^/# /'
+	fi
+}
+ctl() { "$BIN/lgspctl" "$@"; }
+# exits CODE TEXT ARGS...: lgspctl ends with the code and says the text.
+exits() {
+	local code=$1 text=$2 got=0
+	"$BIN/lgspctl" "${@:3}" >"$dir/said" 2>&1 </dev/null || got=$?
+	cat "$dir/said"
+	[ "$got" = "$code" ] && grep -qF -- "$text" "$dir/said"
+}
+sums() { (cd "$keys" && find . -type f | sort | xargs sha256sum) | sha256sum; }
+
+# --- usage ---
+
+check "no command is a usage error" exits 2 'usage: lgspctl'
+check "help lists the commands" exits 0 'feed SERVICE' help
+check "an unknown command is a usage error" exits 2 'no command "fly"' fly
+check "an unknown option is a usage error" exits 2 'unknown option --nothing' feed dossier --nothing
+check "an option without its value is a usage error" exits 2 '--after needs a value' feed dossier --after
+check "a number out of range is a usage error" exits 2 'is not a whole number' feed dossier --limit 0
+check "a missing setting is named" exits 3 'LGSP_BUS_MEMBER is not set' feed dossier
+bad_settings() { printf 'LGSP_A=1\nPATH=/tmp\n' >"$dir/env" && LGSP_ENV_FILE=$dir/env exits 3 'env:2: not LGSP_NAME=VALUE' status; }
+check "a settings file sets nothing but LGSP_ names" bad_settings
+
+# --- keys ---
+
+open_mask() { (umask 000 && ctl keys init "$keys" --services 'dossier payment'); }
+check "keys are made" open_mask
+closed() {
+	[ "$(stat -c %a "$keys")" = 700 ] &&
+		[ -z "$(find "$keys" \( -name '*_secret' -o -name owner.key -o -name token.pem \) ! -perm 600)" ] &&
+		[ "$(find "$keys" -name '*_secret' | wc -l)" = 5 ] && [ -z "$(find "$keys" -type f -perm /022)" ]
+}
+check "secrets are closed whatever the umask" closed
+owner_bytes() { [ "$(stat -c %s "$keys/owner.key")" = 32 ]; }
+check "the owner key has 32 bytes" owner_bytes
+members_public() { ! grep -rl secret-key "$keys/members" && grep -q 'member = "VN/GOV/H40/lgsp-dossier"' "$keys/members/lgsp-dossier.key"; }
+check "the broker's folder of members holds no secret" members_public
+before=$(sums)
+again() { ctl keys init "$keys" --services 'dossier payment' && [ "$(sums)" = "$before" ]; }
+check "making them again changes nothing" again
+rights_closed() {
+	grep -q '^serve VN/GOV/H40/lgsp-dossier dossier$' "$keys/rights" && ! grep -q 'kpi' "$keys/rights" &&
+		! grep -E '^(grant|serve) [@%]' "$keys/rights" && ! grep 'acts_for' "$keys/rights" | grep -vE '^#|lgsp-operator'
+}
+check "rights name members in full, and only those made" rights_closed
+later() {
+	local line
+	line=$(grep -c . "$keys/rights")
+	ctl keys init "$keys" --services 'dossier payment kpi' && grep -q '^grant VN/GOV/H40/lgsp-kpi dossier Feed.Pull$' "$keys/rights" &&
+		[ "$(grep -c 'lgsp-dossier dossier$' "$keys/rights")" = 1 ] && [ "$(grep -c . "$keys/rights")" -gt "$line" ]
+}
+check "a service added later gets its key and its rights" later
+interrupted() {
+	rm "$keys/lgsp-kpi.key_secret" "$keys/members/lgsp-kpi.key"
+	ctl keys init "$keys" --services 'dossier payment kpi' && [ -e "$keys/members/lgsp-kpi.key" ] &&
+		grep -qF "$(sed -n 's/.*public-key = //p' "$keys/members/lgsp-kpi.key")" "$keys/lgsp-kpi.key_secret"
+}
+check "an interrupted run is completed" interrupted
+half_token() { mv "$keys/jwks.json" "$dir/jwks.json" && exits 1 'do not belong together' keys init "$keys"; mv "$dir/jwks.json" "$keys/jwks.json"; }
+check "half a token key is not replaced" half_token
+check "a bad service name is refused" exits 1 'is no name' keys init "$dir/other" --services '../x'
+province() { ctl keys init "$dir/hn" --services task --prefix VN/GOV/H26 && grep -q '^serve VN/GOV/H26/lgsp-task task$' "$dir/hn/rights"; }
+check "another province is another prefix" province
+
+# --- members ---
+
+export LGSP_KEYS_DIR=$keys LGSP_MEMBERS_DIR=$keys/members LGSP_RIGHTS=$keys/rights
+added() { ctl member add kho-bac --grant 'payment GetOrder, payment Feed.Pull' && grep -q '^grant VN/GOV/H40/kho-bac payment Feed.Pull$' "$keys/rights"; }
+check "a member is added with its rights" added
+check "a member is not added twice" exits 1 'is a member already' member add kho-bac
+check "a bad right is refused" exits 2 'is not SERVICE METHOD' member add thue --grant 'payment'
+listed() { ctl member list | grep -A2 '^VN/GOV/H40/kho-bac ' | grep -q 'grant payment GetOrder'; }
+check "members are listed with their rights" listed
+
+# --- tokens ---
+
+check "a token needs its key" exits 3 'LGSP_TOKEN_KEY is not set' token issue --subject a --ttl 60
+export LGSP_TOKEN_KEY=$keys/token.pem
+token_parts() { ctl token issue --subject hl-mot-cua --ttl 60 | grep -qE '^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}$'; }
+check "a token is signed" token_parts
+check "a token lives for a while at most" exits 2 'is not a whole number' token issue --subject a --ttl 999999999
+
+echo "1..$n"
