@@ -54,21 +54,18 @@ static const char *t(const struct page *p, const char *key)
 /* --- pieces --- */
 
 /* "21/05/2024 08:00", in Vietnam's time. */
-static void format_time(int64_t us, char out[static 32])
+static void put_time(struct page *p, int64_t us)
 {
 	int year, month, day;
 	int minute = civil_minute_of_us(us);
+	char machine[40], human[40];
 
 	civil_to_ymd(civil_of_us(us), &year, &month, &day);
-	snprintf(out, 32, "%02d/%02d/%04d %02d:%02d", day, month, year, minute / 60, minute % 60);
-}
-
-static void put_time(struct page *p, int64_t us)
-{
-	char text[32];
-
-	format_time(us, text);
-	html_put(&p->out, "<time>%s</time>", text);
+	snprintf(machine, sizeof(machine), "%04d-%02d-%02dT%02d:%02d+07:00", year, month, day,
+		 minute / 60, minute % 60);
+	snprintf(human, sizeof(human), "%02d/%02d/%04d %02d:%02d", day, month, year, minute / 60,
+		 minute % 60);
+	html_put(&p->out, "<time datetime=\"%s\">%s</time>", machine, human);
 }
 
 /* A state of a newer service than this gateway has no name of its own. */

@@ -448,7 +448,7 @@ static void check_front_lookups(struct fixture *f, const struct front *w)
 static void test_behind_nginx(void **state)
 {
 	struct fixture *f = *state;
-	struct front w;
+	struct front w = {0};
 
 	front_start(f, &w);
 	check_front_page(f, &w);

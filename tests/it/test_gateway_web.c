@@ -143,8 +143,8 @@ static void test_found(void **state)
 	assert_shows(a, "Sở &lt;b&gt;Tư pháp&lt;/b&gt;");
 	assert_null(strstr(a->body, "<b>"));
 	assert_shows(a, "Cấp bản sao &amp; trích lục &quot;hộ tịch&quot;");
-	assert_shows(a, "<time>21/05/2024 08:00</time>");
-	assert_shows(a, "<time>29/05/2024 17:30</time>");
+	assert_shows(a, "<time datetime=\"2024-05-21T08:00+07:00\">21/05/2024 08:00</time>");
+	assert_shows(a, ">29/05/2024 17:30</time>");
 	assert_shows(a, "(tạm tính, lịch làm việc chưa công bố)");
 	assert_shows(a, "(đang tạm dừng tính thời hạn)");
 	assert_shows(a, "8.000 đ <span class=\"tag open\">Chưa nộp</span>");
