@@ -93,7 +93,7 @@ static const char *verdict_text(const Kpi__Measure *m)
 
 static void print_measure(const struct demo_measure *old, const Kpi__Measure *m)
 {
-	printf("      %-6s %" PRId64 " of %" PRId64 " -> %" PRId64 " of %" PRId64, m->indicator_id,
+	printf("      %-15s %" PRId64 " of %" PRId64 " -> %" PRId64 " of %" PRId64, m->indicator_id,
 	       old->numerator, old->denominator, m->numerator, m->denominator);
 	if (m->measurable)
 		printf(" = %" PRId64 ".%02" PRId64 " %%", m->value_hundredths / 100,
