@@ -45,14 +45,26 @@ PB_H := $(PB_C:.c=.h)
 PB_O := $(patsubst $(GEN)/%.c,$(B)/gen/%.o,$(PB_C))
 
 # protobuf-c's options are put in here, so that the published .proto files stay plain.
+PB_OPTIONS = s|^package lgsp\.([a-z]+)\.v1;|&\nimport "protobuf-c/protobuf-c.proto";\noption (pb_c_file).c_package = "\1";\noption (pb_c_file).const_strings = true;|
 $(GEN)/proto/%.proto: proto/%.proto
 	@mkdir -p $(@D)
-	@sed -E 's|^package lgsp\.([a-z]+)\.v1;|&\nimport "protobuf-c/protobuf-c.proto";\noption (pb_c_file).c_package = "\1";\noption (pb_c_file).const_strings = true;|' $< > $@
+	@sed -E '$(PB_OPTIONS)' $< > $@
 
 $(GEN)/%.pb-c.c $(GEN)/%.pb-c.h &: $(GEN)/proto/%.proto | $(patsubst proto/%,$(GEN)/proto/%,$(PROTOS))
 	@mkdir -p $(@D)
 	@echo "  PROTO  $*.proto"
 	@protoc -I$(GEN)/proto -I/usr/include --c_out=$(GEN) $<
+
+# Messages of the tests: in the same place for the generator, but in no library.
+TEST_PROTOS := $(patsubst tests/%,%,$(shell find tests/proto -name '*.proto' 2>/dev/null | sort))
+TEST_PB_C := $(patsubst proto/%.proto,$(GEN)/%.pb-c.c,$(TEST_PROTOS))
+TEST_PB_O := $(patsubst $(GEN)/%.c,$(B)/gen/%.o,$(TEST_PB_C))
+define test_proto_rules
+$(GEN)/$(1): tests/$(1)
+	@mkdir -p $$(@D)
+	@sed -E '$$(PB_OPTIONS)' $$< > $$@
+endef
+$(foreach p,$(TEST_PROTOS),$(eval $(call test_proto_rules,$(p))))
 
 # --- sources ---
 
@@ -96,6 +108,11 @@ $(B)/gen/%.o: $(GEN)/%.c $(B)/flags | $(PB_H)
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS_ALL) $(WARN_GEN) -c $< -o $@
 
+$(B)/tests/%.o: tests/%.c $(B)/flags | $(PB_H) $(TEST_PB_C:.c=.h)
+	@mkdir -p $(@D)
+	@echo "  CC     $<"
+	@$(CC) $(CFLAGS_ALL) $(WARN) -c $< -o $@
+
 $(B)/%.o: %.c $(B)/flags | $(PB_H)
 	@mkdir -p $(@D)
 	@echo "  CC     $<"
@@ -136,7 +153,7 @@ $(SUPPORT_LIB): $(patsubst %.c,$(B)/%.o,$(wildcard tests/support/*.c))
 	@ar rcs $@ $^
 define test_rules
 $(B)/tests/$(1): $(B)/tests/$(1).o $(patsubst %.c,$(B)/%.o,$(call test_with,tests/$(1).c)) \
-		$(SUPPORT_LIB) $(LIB) \
+		$(TEST_PB_O) $(SUPPORT_LIB) $(LIB) \
 		$(if $(filter it/%,$(1)),| $(B)/bin/lgsp-bus $(call test_service,$(1)))
 	@mkdir -p $$(@D)
 	@echo "  LD     $$@"
