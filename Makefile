@@ -169,11 +169,11 @@ FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c))
 REPLAY_BINS := $(patsubst %,$(B)/tests/fuzz/replay_%,$(FUZZ))
 define fuzz_rules
 $(B)/tests/fuzz/replay_$(1): $(B)/tests/fuzz/fuzz_$(1).o $(B)/tests/fuzz/replay.o \
-		$(patsubst %.c,$(B)/%.o,$(call test_with,tests/fuzz/fuzz_$(1).c)) $(LIB)
+		$(patsubst %.c,$(B)/%.o,$(call test_with,tests/fuzz/fuzz_$(1).c)) $(TEST_PB_O) $(LIB)
 	@echo "  LD     $$@"
 	@$(CC) $(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $(LIB) -Wl,--end-group $$(PKG_LIBS)
 build/fuzz/fuzz_$(1): tests/fuzz/fuzz_$(1).c $(call test_with,tests/fuzz/fuzz_$(1).c) \
-		$(COMMON_C) $(RPC_C) $(PB_C) $(REGISTRY_C)
+		$(COMMON_C) $(RPC_C) $(PB_C) $(TEST_PB_C) $(REGISTRY_C)
 	@mkdir -p $$(@D)
 	@echo "  FUZZ   $$@"
 	@clang -std=gnu11 -g -O1 -D_GNU_SOURCE -DLGSP_VERSION='"fuzz"' -fsanitize=fuzzer,address,undefined \
@@ -207,8 +207,7 @@ run: ## install what is missing, build, start everything, play one dossier, serv
 .PHONY: test
 test: ## install what is missing, build with sanitizers, run every test
 	@deploy/install-deps deploy/deps-run deploy/deps-test
-	@if [ -e tests/package-lock.json ]; then cd tests && npm ci --no-audit --no-fund --silent; fi
-	@$(MAKE) --no-print-directory $(JOBS) SAN=$(TEST_SAN) all test-bins
+	@$(MAKE) --no-print-directory $(JOBS) SAN=$(TEST_SAN) all test-bins tests/node_modules/.package-lock.json
 	@tests/run build/san-$(subst $(comma),-,$(TEST_SAN))
 
 # --- benchmarks: each tests/bench/bench_*.c is a program; tests/bench/bench.h has the report ---
@@ -260,10 +259,14 @@ lint-cppcheck: $(PB_H)
 lint-tidy: $(PB_H)
 	@printf '%s\n' $(OUR_C) | xargs -P2 -n4 deploy/lint/tidy.sh \
 		-std=gnu11 -I. -I$(GEN) $(PKG_CFLAGS) -D_GNU_SOURCE -DLGSP_CRASH_POINTS -DLGSP_VERSION='"lint"' --
-# buf comes as a locked npm package of the tests.
-lint-buf:
-	@if [ -x tests/node_modules/.bin/buf ]; then tests/node_modules/.bin/buf lint; \
-	elif [ -f tests/package.json ]; then (cd tests && npm ci --silent) && tests/node_modules/.bin/buf lint; fi
+# buf comes as a locked npm package of the tests, one for each architecture.
+BUF = $(firstword $(wildcard tests/node_modules/@bufbuild/buf-linux-*/bin/buf))
+lint-buf: tests/node_modules/.package-lock.json
+	@$(BUF) lint
+
+tests/node_modules/.package-lock.json: tests/package.json tests/package-lock.json
+	@cd tests && npm ci --silent
+	@touch $@
 
 .PHONY: fmt
 fmt: ## format all C sources in place
