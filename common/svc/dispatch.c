@@ -20,6 +20,7 @@
 #define DISPATCH_BACKOFF_MS   10
 #define DISPATCH_ELEMENTS_MAX 20000
 #define DISPATCH_RETRY_AFTER  1000
+#define DISPATCH_MARGIN_US    (100 * 1000)
 #define DISPATCH_DEADLINE_GAP (50 * 1000)
 #define DISPATCH_SLOW_READ_US (1000 * 1000)
 
@@ -53,12 +54,22 @@ static void dispatch_caller_of(const struct bus_request *req, struct call_caller
 		caller->roles[i] = person->roles[i];
 }
 
+/* A little before the caller's: what we know by then still reaches it. */
+static int64_t dispatch_deadline(int64_t deadline_us)
+{
+	int64_t tenth_us = (deadline_us - clock_mono_us()) / 10;
+
+	if (tenth_us <= 0)
+		return deadline_us;
+	return deadline_us - (tenth_us < DISPATCH_MARGIN_US ? tenth_us : DISPATCH_MARGIN_US);
+}
+
 void dispatch_call_of(struct bus_request *req, struct pool_worker *w, struct call *c,
 		      struct call_state *state)
 {
 	call_init(c, state, w->rt, w->conn, &req->arena);
 	dispatch_caller_of(req, &c->caller);
-	c->deadline_us = req->deadline_us;
+	c->deadline_us = dispatch_deadline(req->deadline_us);
 	c->traceparent = req->header->traceparent;
 	memcpy(c->message_id, req->header->message_id.data, sizeof(c->message_id));
 	state->kind = CALL_RPC;
