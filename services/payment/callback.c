@@ -163,6 +163,9 @@ void payment_receive_callback(Payment__PaymentService_Service *svc,
 		       check == ADAPTER_BAD_SIGNATURE ? ADAPTER_ANSWER_BAD_SIGNATURE
 						      : ADAPTER_ANSWER_MALFORMED,
 		       &out);
+		tx_begin(c);
+		if (tx_commit(c, &out.base) < 0)
+			return call_fail(c);
 	}
 	reply(&out, data);
 }
