@@ -105,7 +105,8 @@ static struct conn_prepared *prepared_add(struct db_conn *conn, const struct db_
 	p->name = ++conn->n_prepared;
 	p->n = params->n;
 	p->types = base_alloc((size_t)(params->n + 1) * sizeof(Oid));
-	memcpy(p->types, params->types, (size_t)params->n * sizeof(Oid));
+	if (params->n > 0) /* a statement without parameters has no types to copy */
+		memcpy(p->types, params->types, (size_t)params->n * sizeof(Oid));
 	p->next = *bucket;
 	*bucket = p;
 	return p;

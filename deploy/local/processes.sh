@@ -10,6 +10,7 @@ declare -A started_at=() # name -> seconds
 declare -A pause_of=()   # name -> seconds before the next restart
 declare -A timer_of=()   # pid of a sleeping back-off -> name
 order=()
+busy= # pid of the command that during runs
 
 # start NAME COMMAND...
 start() {
@@ -40,13 +41,25 @@ ended() {
 	timer_of[$!]=$name
 }
 
+# during COMMAND...: runs it while processes are watched; its exit code.
+during() {
+	local code=0
+	"$@" 9>&- &
+	busy=$!
+	watch "$busy" || code=$?
+	busy=
+	return "$code"
+}
+
+# watch [PID]: starts again what ends, until PID ends; its exit code. Without PID for ever.
 watch() {
-	local dead code name
+	local until=${1:-} dead code name
 	while :; do
 		dead=
 		code=0
 		wait -n -p dead || code=$?
 		[ -n "${dead:-}" ] || continue
+		[ "$dead" != "$until" ] || return "$code"
 		if [ -n "${timer_of[$dead]:-}" ]; then
 			name=${timer_of[$dead]}
 			unset "timer_of[$dead]"
@@ -79,7 +92,7 @@ stop_all() {
 	trap - EXIT
 	rm -f "$VAR/run/ready"
 	[ ${#order[@]} -eq 0 ] || say "stopping"
-	for timer in "${!timer_of[@]}"; do kill "$timer" 2>/dev/null || true; done
+	for timer in $busy "${!timer_of[@]}"; do kill "$timer" 2>/dev/null || true; done
 	for ((i = ${#order[@]} - 1; i >= 0; i--)); do stop "${order[i]}"; done
 	rm -f "$VAR/run/run.pid"
 	rm -rf "$RUN"

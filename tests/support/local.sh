@@ -55,6 +55,7 @@ stop() {
 	runner=
 	return $code
 }
+# shellcheck disable=SC2034 # used by those who source this
 mapfile_children() { mapfile -t children < <(pgrep -P "$runner"); }
 
 cleanup() {
