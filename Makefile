@@ -216,8 +216,7 @@ BENCH_C := $(sort $(wildcard tests/bench/bench_*.c))
 BENCH_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(BENCH_C))
 define bench_rules
 $(B)/tests/bench/$(1): $(B)/tests/bench/$(1).o $(B)/tests/bench/bench.o \
-		$(patsubst %.c,$(B)/%.o,$(call test_with,tests/bench/$(1).c)) \
-		$(patsubst %.c,$(B)/%.o,$(wildcard tests/support/*.c)) $(LIB)
+		$(patsubst %.c,$(B)/%.o,$(call test_with,tests/bench/$(1).c)) $(SUPPORT_LIB) $(LIB)
 	@mkdir -p $$(@D)
 	@echo "  LD     $$@"
 	@$(CC) $(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $(SUPPORT_LIB) $(LIB) -Wl,--end-group \
