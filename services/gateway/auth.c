@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 #include "common/base/base.h"
 #include "common/base/clock.h"
@@ -20,7 +19,6 @@
 #define CACHE_ENTRIES  1024
 #define CACHE_US       (30 * CLOCK_US_PER_S)
 #define JWKS_MAX_BYTES (256 * 1024)
-#define RELOAD_MS      5000
 #define RESOLVE_MS     5000
 
 static const struct err_kind token_missing = {ERR_DENIED, "TOKEN_MISSING",
@@ -42,8 +40,7 @@ struct cached {
 struct auth {
 	struct auth_config config;
 	struct jwt_keys *keys;
-	struct stat seen; /* the file when it was last looked at */
-	struct loop_timer *timer;
+	struct watch watch;
 	struct cached cache[CACHE_ENTRIES];
 };
 
@@ -54,12 +51,6 @@ struct asked {
 };
 
 /* --- keys --- */
-
-static bool same_file(const struct stat *a, const struct stat *b)
-{
-	return a->st_ino == b->st_ino && a->st_size == b->st_size &&
-	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
 
 static int read_file(const char *path, struct buf *out)
 {
@@ -100,37 +91,27 @@ static int read_keys(struct auth *auth, struct err *err)
 void auth_reload(struct auth *auth)
 {
 	struct err err = {0};
-	struct stat now;
 
-	if (stat(auth->config.jwks_path, &now) < 0 || same_file(&now, &auth->seen))
+	if (!watch_changed(&auth->watch))
 		return;
-	auth->seen = now;
 	if (read_keys(auth, &err) < 0)
 		log_error("gateway.jwks_refused", LOG_STR("err", err.items[0].en));
 	else
 		log_info("gateway.jwks_read", LOG_STR("path", auth->config.jwks_path));
 }
 
-static void on_reload_time(void *arg)
-{
-	auth_reload(arg);
-}
-
-int auth_new(struct loop *loop, const struct auth_config *config, struct auth **ret_auth,
-	     struct err *err)
+int auth_new(const struct auth_config *config, struct auth **ret_auth, struct err *err)
 {
 	struct auth *auth = base_alloc(sizeof(*auth));
 	int r;
 
 	auth->config = *config;
-	if (stat(config->jwks_path, &auth->seen) < 0)
-		memset(&auth->seen, 0, sizeof(auth->seen));
+	watch_init(&auth->watch, config->jwks_path);
 	r = read_keys(auth, err);
 	if (r < 0) {
 		auth_free(auth);
 		return r;
 	}
-	auth->timer = loop_timer_start(loop, RELOAD_MS, RELOAD_MS, on_reload_time, auth);
 	*ret_auth = auth;
 	return 0;
 }
@@ -139,7 +120,6 @@ void auth_free(struct auth *auth)
 {
 	if (!auth)
 		return;
-	loop_timer_stop(auth->timer);
 	jwt_keys_free(auth->keys);
 	free(auth);
 }

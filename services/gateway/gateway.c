@@ -10,6 +10,7 @@
 #define OUTER_CONNECTIONS 1024
 #define INNER_CONNECTIONS 32
 #define DRAIN_LOOK_MS     20
+#define RELOAD_MS         5000
 
 static const struct err_kind cannot_listen = {ERR_UNAVAILABLE, "CANNOT_LISTEN",
 					      "Không mở được cổng nghe %s", "cannot listen on %s"};
@@ -41,6 +42,24 @@ static int open_listeners(struct gateway *gw, const struct gateway_config *confi
 	return listen_on(gw, &inner, &gw->inner, err);
 }
 
+void gateway_reload(struct gateway *gw)
+{
+	auth_reload(gw->auth);
+	rights_reload(&gw->rights);
+}
+
+static void on_reload_time(void *arg)
+{
+	gateway_reload(arg);
+}
+
+/* What runs beside the requests. */
+static void start_timers(struct gateway *gw)
+{
+	gw->reload_timer = loop_timer_start(gw->loop, RELOAD_MS, RELOAD_MS, on_reload_time, gw);
+	health_start_probe(gw);
+}
+
 int gateway_new(struct loop *loop, struct bus_client *bus, const struct gateway_config *config,
 		struct gateway **ret_gateway, struct err *err)
 {
@@ -51,7 +70,7 @@ int gateway_new(struct loop *loop, struct bus_client *bus, const struct gateway_
 	gw->max_in_hand[POOL_API] = config->max_api;
 	gw->max_in_hand[POOL_PUBLIC] = config->max_public;
 	route_start();
-	if (auth_new(loop, &config->auth, &gw->auth, err) < 0 ||
+	if (auth_new(&config->auth, &gw->auth, err) < 0 ||
 	    rights_read(config->rights_path, &gw->rights, err) < 0 ||
 	    web_read(config->web_dir, &gw->web, err) < 0 ||
 	    (config->listen && open_listeners(gw, config, err) < 0)) {
@@ -59,7 +78,7 @@ int gateway_new(struct loop *loop, struct bus_client *bus, const struct gateway_
 		return err->status;
 	}
 	if (config->listen)
-		health_start_probe(gw);
+		start_timers(gw);
 	*ret_gateway = gw;
 	return 0;
 }
@@ -69,6 +88,7 @@ void gateway_free(struct gateway *gw)
 	if (!gw)
 		return;
 	loop_timer_stop(gw->probe);
+	loop_timer_stop(gw->reload_timer);
 	loop_timer_stop(gw->drain_timer);
 	http_server_free(gw->outer);
 	http_server_free(gw->inner);

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "common/base/arena.h"
 #include "common/base/buf.h"
@@ -113,13 +114,23 @@ const struct connect_code *connect_code_named(const char *name);
 bool error_write(const struct err *err, const struct connect_code *code, bool english,
 		 const char *trace_id, struct arena *arena, struct buf *out);
 
+/* --- files that are read again when they have changed (watch.c) --- */
+
+struct watch {
+	const char *path;
+	struct stat seen;
+};
+/* Notes how the file is now. */
+void watch_init(struct watch *watch, const char *path);
+/* True once after each change; a file that is not there has not changed. */
+bool watch_changed(struct watch *watch);
+
 /* --- identity (auth.c, rights.c) --- */
 
 struct auth_config {
 	const char *jwks_path, *issuer, *audience;
 };
-int auth_new(struct loop *loop, const struct auth_config *config, struct auth **ret_auth,
-	     struct err *err);
+int auth_new(const struct auth_config *config, struct auth **ret_auth, struct err *err);
 void auth_free(struct auth *auth);
 /* Reads the keys again when the file has changed; a bad file leaves the old ones in force. */
 void auth_reload(struct auth *auth);
@@ -136,6 +147,8 @@ void auth_identify(struct visit *v, visit_fn *then);
  */
 int rights_read(const char *path, struct rights **ret_rights, struct err *err);
 void rights_free(struct rights *rights);
+/* As auth_reload(). */
+void rights_reload(struct rights **rights);
 bool rights_grant(const struct rights *rights, const char *member, const char *service,
 		  const char *method);
 
@@ -185,7 +198,7 @@ struct gateway {
 	struct rights *rights;
 	struct web *web;
 	struct http_server *outer, *inner;
-	struct loop_timer *probe;
+	struct loop_timer *probe, *reload_timer;
 	struct loop_timer *drain_timer;
 	int64_t drain_end_us;
 	int64_t bus_seen_us; /* monotonic; 0: not yet, or lost */
@@ -200,6 +213,8 @@ int gateway_new(struct loop *loop, struct bus_client *bus, const struct gateway_
 		struct gateway **ret_gateway, struct err *err);
 /* Calls still out must have ended: free the bus client first. NULL is fine. */
 void gateway_free(struct gateway *gw);
+/* Reads the JWKS and the rights again if they have changed; also done every 5 s. */
+void gateway_reload(struct gateway *gw);
 /* No new requests; calls fn when the ones in hand are answered, or after timeout_ms. */
 void gateway_drain(struct gateway *gw, uint32_t timeout_ms, void (*fn)(void *arg), void *arg);
 

@@ -74,7 +74,7 @@ static void on_hangup(void *arg)
 {
 	struct process *p = arg;
 
-	auth_reload(p->gateway->auth);
+	gateway_reload(p->gateway);
 }
 
 static int fail(const struct err *err)

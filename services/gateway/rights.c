@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/base.h"
+#include "common/base/log.h"
 #include "services/gateway/gateway.h"
 
 #define GRANTS_MAX     10000
@@ -19,6 +20,7 @@ struct grant {
 };
 
 struct rights {
+	struct watch watch;
 	struct grant *grants;
 	size_t n;
 };
@@ -61,6 +63,7 @@ int rights_read(const char *path, struct rights **ret_rights, struct err *err)
 	char line[LINE_MAX_BYTES];
 	bool good = true;
 
+	watch_init(&rights->watch, path);
 	if (path[0] != '\0') {
 		file = fopen(path, "re");
 		good = file != NULL;
@@ -73,6 +76,22 @@ int rights_read(const char *path, struct rights **ret_rights, struct err *err)
 	}
 	*ret_rights = rights;
 	return 0;
+}
+
+void rights_reload(struct rights **rights)
+{
+	struct rights *fresh;
+	struct err err = {0};
+
+	if (!watch_changed(&(*rights)->watch))
+		return;
+	if (rights_read((*rights)->watch.path, &fresh, &err) < 0) {
+		log_error("gateway.rights_refused", LOG_STR("err", err.items[0].en));
+		return;
+	}
+	log_info("gateway.rights_read", LOG_STR("path", fresh->watch.path));
+	rights_free(*rights);
+	*rights = fresh;
 }
 
 void rights_free(struct rights *rights)

@@ -1,4 +1,4 @@
-// with: services/gateway/route.c services/gateway/connect.c services/gateway/auth.c services/gateway/rights.c services/gateway/status.c services/gateway/feeds.c services/gateway/callback.c services/gateway/page.c services/gateway/html.c services/gateway/web.c services/gateway/health.c services/gateway/gateway.c
+// with: services/gateway/route.c services/gateway/connect.c services/gateway/auth.c services/gateway/rights.c services/gateway/status.c services/gateway/feeds.c services/gateway/callback.c services/gateway/page.c services/gateway/html.c services/gateway/web.c services/gateway/health.c services/gateway/gateway.c services/gateway/watch.c
 /* Calls, tokens, errors, callbacks, overload and the end, from outside. */
 #include <jansson.h>
 
@@ -303,16 +303,16 @@ static void do_reload(void *arg)
 {
 	struct reload *r = arg;
 
-	auth_reload(r->rig->gw->auth);
+	gateway_reload(r->rig->gw);
 	r->done = true;
 }
 
-static void reload(struct rig *rig, const char *jwks)
+static void reload(struct rig *rig, const char *path, const char *text)
 {
 	struct reload r = {.rig = rig};
 	int64_t end_us = 0;
 
-	rig_write(rig->jwks, jwks);
+	rig_write(path, text);
 	loop_post(rig->bus.loop, do_reload, &r);
 	while (!r.done)
 		rig_pause(&end_us);
@@ -327,12 +327,29 @@ static void test_new_keys(void **state)
 
 	play_accept(rig);
 	assert_int_equal(accept_with(rig, token)->status, 200);
-	reload(rig, "{}");
+	reload(rig, rig->jwks, "{}");
 	assert_int_equal(accept_with(rig, token)->status, 200);
 	assert_int_equal(jwt_key_new(&rig->arena, &rig->pem, &jwks), 0);
-	reload(rig, jwks);
+	reload(rig, rig->jwks, jwks);
 	assert_refused(accept_with(rig, token), 401, "unauthenticated", "TOKEN_INVALID");
 	assert_int_equal(call_as(rig, "officer-1", "Accept", "", "{}")->status, 200);
+}
+
+static void test_new_rights(void **state)
+{
+	struct rig *rig = *state;
+	Dossier__SubmitReply submitted = DOSSIER__SUBMIT_REPLY__INIT;
+	char *token = rig_token(rig, "client-8", "VN/GOV/H40/stranger");
+	const char *submit = "/lgsp.dossier.v1.DossierService/Submit";
+
+	rig_play(rig, &submitted.base);
+	assert_int_equal(system_call(rig, submit, token)->status, 403);
+	reload(rig, rig->rights, "grant VN/GOV/H40/stranger dossier Submit\n");
+	assert_int_equal(system_call(rig, submit, token)->status, 200);
+	reload(rig, rig->rights, "grant nonsense\n");
+	assert_int_equal(system_call(rig, submit, token)->status, 200);
+	reload(rig, rig->rights, "# nobody\n");
+	assert_int_equal(system_call(rig, submit, token)->status, 403);
 }
 
 static void test_bad_requests(void **state)
@@ -700,6 +717,7 @@ int main(void)
 		TEST(test_identity_is_kept_a_while),
 		TEST(test_directory_away),
 		TEST(test_new_keys),
+		TEST(test_new_rights),
 		TEST(test_bad_requests),
 		TEST(test_field_of_an_error),
 		TEST(test_statuses),
