@@ -225,21 +225,24 @@ static void make_dir(void)
 	run("/dev/null", (char *const[]){"/bin/cp", "-a", template, data, NULL});
 }
 
-static void wait_ready(void)
+/* False when it has ended: the backends of a killed one still hold its shared memory. */
+static bool wait_ready(int64_t until_us)
 {
 	char dsn[256];
-	int64_t until_us = clock_mono_us() + START_US;
 	const struct timespec step = {.tv_nsec = 10 * 1000 * 1000};
 
 	snprintf(dsn, sizeof(dsn), "%s dbname=postgres", server.conninfo);
 	while (PQping(dsn) != PQPING_OK) {
-		if (waitpid(server.pid, NULL, WNOHANG) != 0 || clock_mono_us() > until_us)
+		if (clock_mono_us() > until_us)
 			pg_die("postgres", "does not start");
 		nanosleep(&step, NULL);
+		if (waitpid(server.pid, NULL, WNOHANG) != 0)
+			return false;
 	}
+	return true;
 }
 
-void pg_server_start(void)
+static void start_once(void)
 {
 	char postgres[160], data[96], log[96];
 	const char *fsync = server.durable ? "fsync=on" : "fsync=off";
@@ -273,7 +276,15 @@ void pg_server_start(void)
 						NULL});
 	if (server.pid < 0)
 		pg_die("fork", strerror(errno));
-	wait_ready();
+}
+
+void pg_server_start(void)
+{
+	int64_t until_us = clock_mono_us() + START_US;
+
+	do
+		start_once();
+	while (!wait_ready(until_us));
 }
 
 void pg_server_stop(void)
