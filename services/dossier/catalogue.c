@@ -31,9 +31,10 @@ static const struct db_stmt read_versions = {
 
 static const struct db_stmt insert_version = {
 	"INSERT INTO procedure_version (code, version, name, field, limit_unit, limit_value,"
-	" fee_kind, fee_vnd, online_level, result_type, valid_from, valid_to, definition, sha256,"
-	" manifest_sha256, imported_at)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"};
+	" fee_kind, fee_vnd, online_level, result_type, data_class, valid_from, valid_to, "
+	"definition,"
+	" sha256, manifest_sha256, imported_at)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"};
 
 static const struct db_stmt read_procedure = {
 	"SELECT valid_from <= $2 AND valid_to >= $2, definition FROM procedure_version"
@@ -147,8 +148,9 @@ static int insert(struct call *c, const struct import *im, const char *manifest)
 	tx_add(c, &insert_version, DB_TEXT(p->code), DB_INT4(p->version), DB_TEXT(p->name),
 	       DB_TEXT(p->field), DB_INT4(p->limit_unit), DB_INT4(p->limit_value),
 	       DB_TEXT(p->fee_kind), DB_INT8(p->fee_vnd), DB_INT4(p->online_level),
-	       DB_TEXT(p->result_type), DB_DATE(im->from), DB_DATE(im->to), DB_BYTEA(bytes, n),
-	       DB_BYTEA(im->sha256, sizeof(im->sha256)), DB_TEXT(manifest), DB_TIME(c->now_us));
+	       DB_TEXT(p->result_type), DB_TEXT(p->data_class), DB_DATE(im->from), DB_DATE(im->to),
+	       DB_BYTEA(bytes, n), DB_BYTEA(im->sha256, sizeof(im->sha256)), DB_TEXT(manifest),
+	       DB_TIME(c->now_us));
 	ev.code = p->code;
 	ev.version = p->version;
 	ev.field = p->field;

@@ -50,6 +50,7 @@ struct dossier {
 	int64_t procedure_fee_vnd;
 	uint32_t online_level;
 	const char *result_type;
+	const char *data_class;
 };
 
 /* Begins the transaction and queues the locking read; the caller flushes. Returns the slot. */

@@ -211,6 +211,7 @@ static void result_event(struct call *c, const struct dossier *d)
 	ev.agency_code = d->agencies.holder;
 	ev.owner_key = d->owner_key;
 	ev.result_type = d->result_type;
+	ev.data_class = d->data_class;
 	ev.result_number = d->result_number;
 	ev.file_id = d->result_file_id;
 	ev.verdict = d->verdict;

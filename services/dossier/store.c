@@ -13,7 +13,7 @@ static const struct db_stmt lock_dossier = {
 	" d.due_provisional, d.calendar_version, d.directory_pos, d.paused_at, d.finished_at,"
 	" d.verdict, d.fee_vnd, d.fee_paid, d.order_id, d.result_number, d.result_file_id,"
 	" d.handoffs, d.handoffs_electronic, d.rated, f.owner_key, p.limit_unit, p.limit_value,"
-	" p.fee_kind, p.fee_vnd, p.online_level, p.result_type"
+	" p.fee_kind, p.fee_vnd, p.online_level, p.result_type, p.data_class"
 	" FROM dossier d JOIN filing f ON f.code = d.code"
 	" JOIN procedure_version p ON p.code = d.procedure_code AND p.version = d.procedure_version"
 	" WHERE d.code = $1 FOR UPDATE OF d"};
@@ -131,6 +131,7 @@ bool dossier_read(const struct call *c, int slot, const char *code, struct dossi
 	d.procedure_fee_vnd = row_int(&r);
 	d.online_level = (uint32_t)row_int(&r);
 	d.result_type = row_text(&r);
+	d.data_class = row_text(&r);
 	*ret_dossier = d;
 	return true;
 }

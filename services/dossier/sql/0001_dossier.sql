@@ -20,6 +20,7 @@ CREATE TABLE procedure_version (
 	fee_vnd bigint NOT NULL CHECK (fee_vnd >= 0),
 	online_level int NOT NULL CHECK (online_level BETWEEN 1 AND 4),
 	result_type text NOT NULL,
+	data_class text NOT NULL CHECK (data_class IN ('basic', 'sensitive', 'child')),
 	valid_from date NOT NULL,
 	valid_to date NOT NULL CHECK (valid_to >= valid_from),
 	definition bytea NOT NULL, -- packed lgsp.dossier.v1.Procedure: components, form, steps
