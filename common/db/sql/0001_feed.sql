@@ -10,7 +10,7 @@ CREATE TABLE inbox (
 	request_sha256 bytea NOT NULL CHECK (octet_length(request_sha256) = 32),
 	keep           boolean NOT NULL, -- money: never pruned
 	reply          bytea, -- NULL only inside the transaction
-	at             timestamptz NOT NULL DEFAULT now(), -- technical time, for pruning
+	at             timestamptz NOT NULL DEFAULT clock_timestamp(), -- technical time, for pruning
 	PRIMARY KEY (caller, subject, message_id)
 );
 
