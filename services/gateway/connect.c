@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "common/base/base.h"
+#include "common/base/clock.h"
 #include "common/base/crypt.h"
 #include "common/base/utf8.h"
 #include "common/base/uuid.h"
@@ -215,6 +216,15 @@ static void answer_bytes(struct visit *v, const void *body, size_t n, bool repla
 	visit_answer(v, &res);
 }
 
+/* With the message id: an interrupted call is repeated with it. */
+static void fail_call(struct visit *v)
+{
+	const struct connect_call *cc = v->user;
+	const struct http_header id = {"Lgsp-Message-Id", cc->message_id_text};
+
+	visit_fail_http(v, NULL, 0, &id);
+}
+
 static int write_json(struct visit *v, const struct bus_reply_in *reply, struct buf *out)
 {
 	const struct connect_call *cc = v->user;
@@ -237,7 +247,7 @@ static void on_reply(const struct bus_reply_in *reply, const struct err *err, vo
 
 	if (reply->status < 0) {
 		v->err = *err;
-		visit_fail(v, NULL);
+		fail_call(v);
 		return;
 	}
 	if (!cc->json) {
@@ -249,11 +259,19 @@ static void on_reply(const struct bus_reply_in *reply, const struct err *err, vo
 		/* The service answered OK, so this is our side's failure; the effect exists. */
 		v->err.status = ERR_INTERNAL;
 		v->err.outcome_unknown = cc->row->effect == RPC_EFFECT;
-		visit_fail(v, NULL);
+		fail_call(v);
 	} else {
 		answer_bytes(v, buf_str(&json), json.len, reply->replayed);
 	}
 	buf_done(&json);
+}
+
+/* What finding out who asks has used up is the call's. */
+static uint32_t time_left(const struct visit *v, uint32_t deadline_ms)
+{
+	int64_t used_ms = (clock_mono_us() - v->start_us) / 1000;
+
+	return used_ms < deadline_ms ? deadline_ms - (uint32_t)used_ms : 1;
 }
 
 static void on_known(struct visit *v, int status)
@@ -278,6 +296,7 @@ static void on_known(struct visit *v, int status)
 		return;
 	}
 	cc->call.who = &v->who;
+	cc->call.deadline_ms = time_left(v, cc->call.deadline_ms);
 	visit_call(v, &cc->call, on_reply);
 }
 

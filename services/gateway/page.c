@@ -253,8 +253,17 @@ static void page_refuse(struct visit *v, int status, const char *problem)
 	page_answer(v, &p);
 }
 
+/* An official page: Vietnamese, whatever the browser prefers, unless asked. */
+static void take_language(struct visit *v)
+{
+	const char *lang = http_param(v->arena, v->req->query, "lang");
+
+	v->english = lang && strcmp(lang, "en") == 0;
+}
+
 void page_serve_busy(struct visit *v)
 {
+	take_language(v);
 	page_refuse(v, 503, "problem.away");
 }
 
@@ -353,12 +362,10 @@ static void serve_form(struct visit *v)
 
 void page_serve(struct visit *v)
 {
-	const char *lang = http_param(v->arena, v->req->query, "lang");
 	const char *method = v->req->method;
 	struct page p = {.v = v, .status = 200};
 
-	/* An official page: Vietnamese, whatever the browser prefers, unless asked. */
-	v->english = lang && strcmp(lang, "en") == 0;
+	take_language(v);
 	if (strcmp(method, "POST") == 0 && strcmp(v->req->path, "/") != 0) {
 		serve_form(v);
 		return;
