@@ -80,6 +80,9 @@ void tx_begin(struct call *c)
 {
 	/* A consumer's transaction is the page's. */
 	CHECK(c->state->kind != CALL_CONSUMER);
+	/* A job may take work in one transaction and record it done in the next. */
+	if (c->state->kind == CALL_JOB)
+		c->state->committed = false;
 	CHECK(!c->state->committed);
 	call_begin(c);
 }

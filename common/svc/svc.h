@@ -142,7 +142,11 @@ struct svc_consumer {
 struct svc_job {
 	const char *name;
 	uint32_t every_ms;
-	/* Returns how many items it did (> 0: run again at once), 0: nothing to do, < 0: c->err. */
+	/*
+	 * Short work is one transaction. Long work takes the item in one (with a lease), works, and
+	 * records it in a second, having set c->deadline_us anew.
+	 * Returns how many items it did (> 0: run again at once), 0: nothing to do, < 0: c->err.
+	 */
 	int (*run)(struct call *c);
 };
 
