@@ -204,6 +204,10 @@ run: ## install what is missing, build, start everything, play one dossier, serv
 	@$(MAKE) --no-print-directory $(JOBS) all
 	@deploy/local/run
 
+.PHONY: fresh-test
+fresh-test: ## both README commands on bare Debian 12 machines (containers), as root and as a sudo user
+	@tests/fresh/run
+
 .PHONY: test
 test: ## install what is missing, build with sanitizers, run every test
 	@deploy/install-deps deploy/deps-run deploy/deps-test
