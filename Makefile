@@ -146,6 +146,8 @@ TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(UNIT_C) $(IT_C))
 # tests/it/test_<service>[_what].c runs lgsp-<service> as a process.
 test_service = $(patsubst services/%/main.c,$(B)/bin/lgsp-%,$(wildcard services/$(word 2,$(subst _, ,$(1)))/main.c))
 test_with = $(shell sed -n '1s|^// with: ||p' $(1))
+# The pkg-config modules of the services whose sources a test takes.
+test_pkgs = $(foreach s,$(sort $(foreach f,$(call test_with,$(1)),$(word 2,$(subst /, ,$(f))))),$(call svc_pkgs,$(s)))
 # A library, so that a test links only what it uses: test_gateway plays the bus client itself.
 SUPPORT_LIB := $(B)/tests/libsupport.a
 $(SUPPORT_LIB): $(patsubst %.c,$(B)/%.o,$(wildcard tests/support/*.c))
@@ -158,7 +160,8 @@ $(B)/tests/$(1): $(B)/tests/$(1).o $(patsubst %.c,$(B)/%.o,$(call test_with,test
 	@mkdir -p $$(@D)
 	@echo "  LD     $$@"
 	@$(CC) $(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $(SUPPORT_LIB) $(LIB) -Wl,--end-group \
-		$$(PKG_LIBS) -lcmocka
+		$$(PKG_LIBS) -lcmocka \
+		$(if $(call test_pkgs,tests/$(1).c),$$(shell pkg-config --libs $(call test_pkgs,tests/$(1).c)))
 endef
 $(foreach t,$(patsubst tests/%.c,%,$(UNIT_C) $(IT_C)),$(eval $(call test_rules,$(t))))
 
