@@ -59,7 +59,12 @@ static int recognise(PIX *page, int text_fd)
 		TessBaseAPISetImage2(api, grey);
 		if (pixGetXRes(page) < 70)
 			TessBaseAPISetSourceResolution(api, DPI_ASSUMED);
-		/* Recognised in grey, shown as it was scanned; the API takes the clone over. */
+		/*
+		 * Recognised in grey, shown as it was scanned; the API takes the clone over. Called
+		 * a PNG it is put into the PDF without loss; the way of JPEG leads through a
+		 * temporary file, which a confined process cannot have.
+		 */
+		pixSetInputFormat(straight, IFF_PNG);
 		TessBaseAPISetInputImage(api, pixClone(straight));
 		if (TessBaseAPIRecognize(api, NULL) == 0 && (text = TessBaseAPIGetUTF8Text(api))) {
 			rc = write_all(text_fd, text, strlen(text));
