@@ -102,7 +102,7 @@ export class Bus {
   async exchange(service, method, body, options = {}) {
     const id = options.id ?? uuidv7();
     const head = this.header(method, { ...options, id });
-    const ms = (options.deadlineMs ?? 20_000) + 5000;
+    const ms = options.waitMs ?? (options.deadlineMs ?? 20_000) + 5000;
     return this.sendRaw(['MDPC02', REQUEST, service, head, body], id, ms);
   }
 

@@ -84,6 +84,8 @@ export function pids() {
     (name) => [name, readFileSync(path.join(VAR, 'run', `${name}.pid`), 'utf8').trim()]));
 }
 
+export const logOf = (name) => readFileSync(path.join(VAR, 'log', `${name}.log`), 'utf8');
+
 // What else must end before the process can: sockets and browsers.
 const closers = [];
 export const atEnd = (close) => closers.push(close);
