@@ -283,6 +283,25 @@ help: ## print this
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1|\2/p; /\\$$/{N;s/^([a-z-]+):[^#]*## (.*)/  make \1|\2/p;}' $(MAKEFILE_LIST) | \
 		awk -F '|' '{ printf "%-20s %s\n", $$1, $$2 }'
 
+# --- containers ---
+
+DOCKER_SERVICES := $(filter-out bus gateway ctl,$(SERVICES))
+LGSP_IMAGE ?= lgsp-suite:local
+POSTGRES_IMAGE ?= lgsp-postgres:local
+
+.PHONY: images secrets compose-test
+images: ## build the two images (needs a Docker engine)
+	docker build -f deploy/Dockerfile --target runtime --build-arg VERSION='$(VERSION)' -t $(LGSP_IMAGE) .
+	docker build -f deploy/Dockerfile --target postgres -t $(POSTGRES_IMAGE) .
+
+secrets: ## make keys and passwords of a deployment in deploy/secrets; never overwrites
+	@mkdir -p deploy/secrets
+	docker run --rm --network none --user 0 -v '$(CURDIR)/deploy/secrets:/secrets' $(LGSP_IMAGE) \
+		/usr/share/lgsp/secrets.sh /secrets $(DOCKER_SERVICES)
+
+compose-test: all ## images, the whole suite by docker-compose, the demo from outside
+	@tests/compose/run
+
 .PHONY: clean
 clean: ## remove build/
 	rm -rf build
