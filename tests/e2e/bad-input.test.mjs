@@ -40,12 +40,14 @@ const counts = () => sql(`SELECT (SELECT count(*) FROM dossier.dossier), (SELECT
 let processes;
 let rows;
 let positions;
-before(async () => {
-  processes = pids();
-  rows = counts();
-  positions = await Promise.all(['dossier', 'payment', 'task'].map(highWater));
-});
+
 describe('frames', () => {
+  before(async () => {
+    processes = pids();
+    rows = counts();
+    positions = await Promise.all(['dossier', 'payment', 'task'].map(highWater));
+  });
+
   // Each message is malformed; a good call behind it shows that the broker still listens to us.
   const head = () => bus.header('Head', {});
   const cases = {
