@@ -78,6 +78,8 @@ void dossier_history(struct call *c, const struct dossier *d, const char *action
 
 /* Subject of the caller, or its member when it speaks for itself. */
 const char *dossier_actor(const struct call *c);
+/* Its roles, space-separated. */
+const char *dossier_roles(struct call *c);
 /* The text in NFC; "" when the arena is full (the flush then fails too). */
 const char *dossier_nfc(struct call *c, const char *s);
 

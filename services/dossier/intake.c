@@ -17,9 +17,12 @@ static const struct err_kind not_competent = {
 	"Cơ quan %s không có thẩm quyền giải quyết thủ tục này",
 	"agency %s is not of a level that decides this procedure"};
 
-static const struct db_stmt read_agency = {
-	"SELECT level FROM ref_agency WHERE code = $1 AND valid_from <= $2 AND valid_to >= $2"
-	" ORDER BY valid_from DESC LIMIT 1"};
+/* Levels of the receiving and of the competent agency; NULL when not in force. */
+static const struct db_stmt read_levels = {
+	"SELECT (SELECT level FROM ref_agency WHERE code = $1 AND valid_from <= $3"
+	" AND valid_to >= $3 ORDER BY valid_from DESC LIMIT 1),"
+	" (SELECT level FROM ref_agency WHERE code = $2 AND valid_from <= $3"
+	" AND valid_to >= $3 ORDER BY valid_from DESC LIMIT 1)"};
 
 static const struct db_stmt read_held = {
 	"SELECT record_id, type, CASE dossier WHEN '' THEN agency ELSE dossier END"
@@ -30,29 +33,28 @@ static const struct db_stmt next_ordinal = {
 	"INSERT INTO code_counter AS n (agency, day, last) VALUES ($1, $2, 1)"
 	" ON CONFLICT (agency, day) DO UPDATE SET last = n.last + 1 RETURNING last"};
 
+/* One statement for one row each: a statement of its own costs as much again as its row. */
 static const struct db_stmt insert_dossier = {
-	"INSERT INTO dossier (code, version, state, procedure_code, procedure_version,"
+	"WITH d AS (INSERT INTO dossier (code, version, state, procedure_code, procedure_version,"
 	" receiving_agency, competent_agency, holder_agency, channel, submitted_at)"
-	" VALUES ($1, 1, 1, $2, $3, $4, $5, $4, $6, $7)"};
-
-static const struct db_stmt insert_filing = {
-	"INSERT INTO filing (code, applicant_kind, applicant_number, applicant_name,"
+	" VALUES ($1, 1, 1, $2, $3, $4, $5, $4, $6, $7)),"
+	" f AS (INSERT INTO filing (code, applicant_kind, applicant_number, applicant_name,"
 	" applicant_phone, applicant_address, owner_key, form_names, form_values, filer,"
 	" filer_is_citizen, secret_salt, secret_hash)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"};
+	" VALUES ($1, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19))"
+	" INSERT INTO history (dossier, version, state, action, actor, member, roles, agency,"
+	" holder_agency, note, at) VALUES ($1, 1, 1, $20, $16, $21, $22, $23, $4, '', $7)"};
 
-static const struct db_stmt insert_components = {
-	"INSERT INTO component (dossier, code, ordinal, paper_copies, held_record, held_source,"
-	" reused, demanded)"
+static const struct db_stmt insert_parts = {
+	"WITH c AS (INSERT INTO component (dossier, code, ordinal, paper_copies, held_record,"
+	" held_source, reused, demanded)"
 	" SELECT $1, u.code, u.n, u.papers, nullif(u.held, ''), nullif(u.source, ''),"
 	" u.reused = 1, u.demanded = 1 FROM unnest($2::text[], $3::int8[], $4::text[], $5::text[],"
 	" $6::int8[], $7::int8[])"
-	" WITH ORDINALITY AS u (code, papers, held, source, reused, demanded, n)"};
-
-static const struct db_stmt insert_files = {
-	"INSERT INTO component_file (dossier, component, file_id, ordinal, sha256)"
+	" WITH ORDINALITY AS u (code, papers, held, source, reused, demanded, n))"
+	" INSERT INTO component_file (dossier, component, file_id, ordinal, sha256)"
 	" SELECT $1, u.component, u.file_id, u.n, u.sha256"
-	" FROM unnest($2::text[], $3::text[], $4::text[])"
+	" FROM unnest($8::text[], $9::text[], $10::text[])"
 	" WITH ORDINALITY AS u (component, file_id, sha256, n)"};
 
 /* One file handed in, for one component. */
@@ -80,7 +82,7 @@ struct filing {
 	char secret[RECEIPT_SECRET_CHARS + 1];
 	struct err found; /* every broken rule */
 	struct {
-		int procedure, receiving, competent, held, ordinal;
+		int procedure, levels, held, ordinal;
 	} slot;
 };
 
@@ -169,8 +171,8 @@ static void add_reads(struct call *c, struct filing *f)
 	const Dossier__SubmitRequest *in = f->in;
 
 	f->slot.procedure = catalogue_add(c, in->procedure_code, f->today);
-	f->slot.receiving = tx_add(c, &read_agency, DB_TEXT(in->agency_code), DB_DATE(f->today));
-	f->slot.competent = tx_add(c, &read_agency, DB_TEXT(f->competent), DB_DATE(f->today));
+	f->slot.levels = tx_add(c, &read_levels, DB_TEXT(in->agency_code), DB_TEXT(f->competent),
+				DB_DATE(f->today));
 	f->slot.held = tx_add(c, &read_held, DB_TEXT(f->owner_key), DB_DATE(f->today));
 	/* Only for a filing that may succeed: the counter's row is locked until the end. */
 	if (f->found.status == 0)
@@ -194,21 +196,18 @@ static void read_held_records(struct call *c, struct filing *f)
 static void check_agencies(struct call *c, struct filing *f)
 {
 	const Dossier__SubmitRequest *in = f->in;
-	const char *level;
+	bool two = in->competent_agency_code[0] != '\0';
+	const char *field = two ? "competent_agency_code" : "agency_code";
 
-	if (db_rows(&c->tx, f->slot.receiving) == 0)
+	if (db_is_null(&c->tx, f->slot.levels, 0, 0))
 		err_add(&f->found, &agency_not_in_force, "agency_code", in->agency_code);
-	if (db_rows(&c->tx, f->slot.competent) == 0) {
-		if (in->competent_agency_code[0] != '\0')
-			err_add(&f->found, &agency_not_in_force, "competent_agency_code",
-				f->competent);
-		return;
+	if (db_is_null(&c->tx, f->slot.levels, 0, 1)) {
+		if (two)
+			err_add(&f->found, &agency_not_in_force, field, f->competent);
+	} else if (f->procedure &&
+		   !strstr(f->procedure->levels, db_get_text(&c->tx, f->slot.levels, 0, 1))) {
+		err_add(&f->found, &not_competent, field, f->competent);
 	}
-	level = db_get_text(&c->tx, f->slot.competent, 0, 0);
-	if (f->procedure && !strstr(f->procedure->levels, level))
-		err_add(&f->found, &not_competent,
-			in->competent_agency_code[0] ? "competent_agency_code" : "agency_code",
-			f->competent);
 }
 
 /* Every rule that needs the database. 0 when all hold, else c->err has all that do not. */
@@ -236,7 +235,12 @@ static int check(struct call *c, struct filing *f)
 
 /* --- second flush: the rows --- */
 
-static void add_filing(struct call *c, const struct filing *f)
+static int no_room(struct call *c)
+{
+	return err_set(&c->err, &err_too_large, NULL, "arena");
+}
+
+static int add_dossier(struct call *c, const struct filing *f)
 {
 	const Dossier__SubmitRequest *in = f->in;
 	const Dossier__Applicant *a = in->applicant;
@@ -244,66 +248,76 @@ static void add_filing(struct call *c, const struct filing *f)
 	const char **values = arena_calloc(c->arena, in->n_form, sizeof(*values));
 	uint8_t salt[RECEIPT_SALT_BYTES], hash[CRYPT_SHA256_BYTES];
 
-	for (size_t i = 0; names && values && i < in->n_form; i++) {
+	if (!names || !values)
+		return no_room(c);
+	for (size_t i = 0; i < in->n_form; i++) {
 		names[i] = in->form[i]->name;
 		values[i] = dossier_nfc(c, in->form[i]->value);
 	}
 	crypt_random(salt, sizeof(salt));
 	receipt_hash(salt, f->secret, hash);
-	tx_add(c, &insert_filing, DB_TEXT(f->code), DB_TEXT(a->kind), DB_TEXT(a->number),
+	tx_add(c, &insert_dossier, DB_TEXT(f->code), DB_TEXT(f->procedure->code),
+	       DB_INT4(f->procedure->version), DB_TEXT(in->agency_code), DB_TEXT(f->competent),
+	       DB_INT4(in->channel), DB_TIME(c->now_us), DB_TEXT(a->kind), DB_TEXT(a->number),
 	       DB_TEXT(dossier_nfc(c, a->name)), DB_TEXT(rules_phone_normal(c->arena, a->phone)),
 	       DB_TEXT(dossier_nfc(c, a->address)), DB_TEXT(f->owner_key),
 	       DB_TEXTS(names, in->n_form), DB_TEXTS(values, in->n_form), DB_TEXT(dossier_actor(c)),
 	       DB_BOOL(f->filer == RULES_BY_CITIZEN), DB_BYTEA(salt, sizeof(salt)),
-	       DB_BYTEA(hash, sizeof(hash)));
-}
-
-static int add_components(struct call *c, const struct filing *f)
-{
-	size_t n = f->procedure->n_components;
-	const char **codes = arena_calloc(c->arena, n, sizeof(*codes));
-	const char **held = arena_calloc(c->arena, n, sizeof(*held));
-	const char **source = arena_calloc(c->arena, n, sizeof(*source));
-	int64_t *papers = arena_calloc(c->arena, n, sizeof(*papers));
-	int64_t *reused = arena_calloc(c->arena, n, sizeof(*reused));
-	int64_t *demanded = arena_calloc(c->arena, n, sizeof(*demanded));
-
-	if (!codes || !held || !source || !papers || !reused || !demanded)
-		return err_set(&c->err, &err_too_large, NULL, "arena");
-	for (size_t i = 0; i < n; i++) {
-		const struct rules_component *r = &f->components[i];
-
-		codes[i] = r->component->code;
-		held[i] = r->held ? r->held->record_id : "";
-		source[i] = r->held ? r->held->source : "";
-		papers[i] = r->input ? (int64_t)r->input->paper_copies : 0;
-		reused[i] = r->reused;
-		demanded[i] = r->demanded;
-	}
-	if (n > 0)
-		tx_add(c, &insert_components, DB_TEXT(f->code), DB_TEXTS(codes, n),
-		       DB_INT8S(papers, n), DB_TEXTS(held, n), DB_TEXTS(source, n),
-		       DB_INT8S(reused, n), DB_INT8S(demanded, n));
+	       DB_BYTEA(hash, sizeof(hash)), DB_TEXT(rules_action_name(RULES_SUBMIT)),
+	       DB_TEXT(c->caller.member), DB_TEXT(dossier_roles(c)), DB_TEXT(c->caller.agency));
 	return 0;
 }
 
-static int add_files(struct call *c, const struct filing *f)
-{
-	size_t n = f->n_files;
-	const char **component = arena_calloc(c->arena, n, sizeof(*component));
-	const char **id = arena_calloc(c->arena, n, sizeof(*id));
-	const char **sha256 = arena_calloc(c->arena, n, sizeof(*sha256));
+/* Columns of the components and of the files handed in for them, as arrays. */
+struct parts {
+	const char **codes, **held, **source;
+	int64_t *papers, *reused, *demanded;
+	const char **file_component, **file_id, **sha256;
+};
 
-	if (!component || !id || !sha256)
-		return err_set(&c->err, &err_too_large, NULL, "arena");
+static bool parts_new(struct arena *arena, size_t n, size_t n_files, struct parts *p)
+{
+	p->codes = arena_calloc(arena, n, sizeof(*p->codes));
+	p->held = arena_calloc(arena, n, sizeof(*p->held));
+	p->source = arena_calloc(arena, n, sizeof(*p->source));
+	p->papers = arena_calloc(arena, n, sizeof(*p->papers));
+	p->reused = arena_calloc(arena, n, sizeof(*p->reused));
+	p->demanded = arena_calloc(arena, n, sizeof(*p->demanded));
+	p->file_component = arena_calloc(arena, n_files, sizeof(*p->file_component));
+	p->file_id = arena_calloc(arena, n_files, sizeof(*p->file_id));
+	p->sha256 = arena_calloc(arena, n_files, sizeof(*p->sha256));
+	return p->codes && p->held && p->source && p->papers && p->reused && p->demanded &&
+	       p->file_component && p->file_id && p->sha256;
+}
+
+static int add_parts(struct call *c, const struct filing *f)
+{
+	size_t n = f->procedure->n_components;
+	struct parts p;
+
+	if (!parts_new(c->arena, n, f->n_files, &p))
+		return no_room(c);
 	for (size_t i = 0; i < n; i++) {
-		component[i] = f->files[i].component;
-		id[i] = f->files[i].file_id;
-		sha256[i] = f->files[i].stat->sha256;
+		const struct rules_component *r = &f->components[i];
+
+		p.codes[i] = r->component->code;
+		p.held[i] = r->held ? r->held->record_id : "";
+		p.source[i] = r->held ? r->held->source : "";
+		p.papers[i] = r->input ? (int64_t)r->input->paper_copies : 0;
+		p.reused[i] = r->reused;
+		p.demanded[i] = r->demanded;
+	}
+	for (size_t i = 0; i < f->n_files; i++) {
+		p.file_component[i] = f->files[i].component;
+		p.file_id[i] = f->files[i].file_id;
+		p.sha256[i] = f->files[i].stat->sha256;
 	}
 	if (n > 0)
-		tx_add(c, &insert_files, DB_TEXT(f->code), DB_TEXTS(component, n), DB_TEXTS(id, n),
-		       DB_TEXTS(sha256, n));
+		tx_add(c, &insert_parts, DB_TEXT(f->code), DB_TEXTS(p.codes, n),
+		       DB_INT8S(p.papers, n), DB_TEXTS(p.held, n), DB_TEXTS(p.source, n),
+		       DB_INT8S(p.reused, n), DB_INT8S(p.demanded, n),
+		       DB_TEXTS(p.file_component, f->n_files), DB_TEXTS(p.file_id, f->n_files),
+		       DB_TEXTS(p.sha256, f->n_files));
 	return 0;
 }
 
@@ -316,7 +330,7 @@ static int add_event(struct call *c, const struct filing *f)
 	const char **ids = arena_calloc(c->arena, f->n_files, sizeof(*ids));
 
 	if (!facts || !list || !ids)
-		return err_set(&c->err, &err_too_large, NULL, "arena");
+		return no_room(c);
 	for (size_t i = 0; i < n; i++) {
 		const struct rules_component *r = &f->components[i];
 
@@ -343,26 +357,6 @@ static int add_event(struct call *c, const struct filing *f)
 	ev.n_file_ids = f->n_files;
 	tx_event(c, "dossier.submitted", f->code, 1, &ev.base);
 	return 0;
-}
-
-static int add_rows(struct call *c, struct filing *f)
-{
-	const Dossier__SubmitRequest *in = f->in;
-	const struct dossier d = {
-		.code = f->code,
-		.version = 1,
-		.state = DOSSIER__DOSSIER_STATE__DOSSIER_STATE_FILED,
-		.agencies.holder = in->agency_code,
-	};
-
-	tx_add(c, &insert_dossier, DB_TEXT(f->code), DB_TEXT(f->procedure->code),
-	       DB_INT4(f->procedure->version), DB_TEXT(in->agency_code), DB_TEXT(f->competent),
-	       DB_INT4(in->channel), DB_TIME(c->now_us));
-	add_filing(c, f);
-	if (add_components(c, f) < 0 || add_files(c, f) < 0)
-		return c->err.status;
-	dossier_history(c, &d, rules_action_name(RULES_SUBMIT), "");
-	return add_event(c, f);
 }
 
 /* --- reply --- */
@@ -405,7 +399,8 @@ DOSSIER_HANDLER(submit, Submit)
 		return call_fail(c);
 	f->code = rules_make_code(c->arena, in->agency_code, f->today,
 				  db_get_int(&c->tx, f->slot.ordinal, 0, 0));
-	if (add_rows(c, f) < 0 || fill_reply(c, f, &out) < 0)
+	if (add_dossier(c, f) < 0 || add_parts(c, f) < 0 || add_event(c, f) < 0 ||
+	    fill_reply(c, f, &out) < 0)
 		return call_fail(c);
 	if (tx_commit(c, &out.base) < 0)
 		return call_fail(c);

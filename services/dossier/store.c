@@ -42,7 +42,7 @@ const char *dossier_nfc(struct call *c, const char *s)
 	return nfc ? nfc : "";
 }
 
-static const char *roles_of(struct call *c)
+const char *dossier_roles(struct call *c)
 {
 	const char *all = "";
 
@@ -176,7 +176,7 @@ void dossier_history(struct call *c, const struct dossier *d, const char *action
 {
 	tx_add(c, &insert_history, DB_TEXT(d->code), DB_INT4(d->version), DB_INT4(d->state),
 	       DB_TEXT(action), DB_TEXT(dossier_actor(c)), DB_TEXT(c->caller.member),
-	       DB_TEXT(roles_of(c)), DB_TEXT(c->caller.agency), DB_TEXT(d->agencies.holder),
+	       DB_TEXT(dossier_roles(c)), DB_TEXT(c->caller.agency), DB_TEXT(d->agencies.holder),
 	       DB_TEXT(note), DB_TIME(c->now_us));
 }
 
