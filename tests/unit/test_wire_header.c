@@ -98,7 +98,7 @@ static void test_request_fields_refused(void **state)
 	static char purpose201[202];
 	static const char *const traces[] = {
 		"x",
-		TRACE "0",
+		"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-010",
 		"00-00000000000000000000000000000000-b7ad6b7169203331-01",
 		"00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
 		"00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
