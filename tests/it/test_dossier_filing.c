@@ -75,6 +75,30 @@ static void test_refused_filings(void **state)
 	assert_int_equal(count("SELECT count(*) FROM feed"), events);
 }
 
+/* A system files for itself, from the national portal; it may not speak for people. */
+static void test_system_files(void **state)
+{
+	Dossier__SubmitReply *out;
+	struct filing f;
+	struct ask a;
+	char sql[200];
+
+	(void)state;
+	ask_init(&a, rig.one_stop, "dossier");
+	make_filing(&f);
+	f.in.channel = DOSSIER__CHANNEL__CHANNEL_NATIONAL_PORTAL;
+	assert_int_equal(submit(&a, NULL, &f, &out), 0);
+	snprintf(sql, sizeof(sql),
+		 "SELECT count(*) FROM filing WHERE code = '%s' AND NOT filer_is_citizen"
+		 " AND filer = 'VN/GOV/H40/one-stop'",
+		 out->code);
+	assert_int_equal(count(sql), 1);
+	assert_int_equal(submit(&a, &citizen, &f, NULL), ERR_DENIED);
+	assert_int_equal(accept_it(&a, NULL, "x", NULL), ERR_DENIED);
+	assert_true(ask_has(&a, "EXPOSURE_DENIED", NULL));
+	ask_done(&a);
+}
+
 /* --- idempotency and races --- */
 
 static void test_replay(void **state)
@@ -420,10 +444,15 @@ static void test_books(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_refused_filings), cmocka_unit_test(test_replay),
-		cmocka_unit_test(test_dense_codes),     cmocka_unit_test(test_lost_race),
-		cmocka_unit_test(test_track_lock),      cmocka_unit_test(test_digitisation_away),
-		cmocka_unit_test(test_killed),          cmocka_unit_test(test_crash_points),
+		cmocka_unit_test(test_refused_filings),
+		cmocka_unit_test(test_system_files),
+		cmocka_unit_test(test_replay),
+		cmocka_unit_test(test_dense_codes),
+		cmocka_unit_test(test_lost_race),
+		cmocka_unit_test(test_track_lock),
+		cmocka_unit_test(test_digitisation_away),
+		cmocka_unit_test(test_killed),
+		cmocka_unit_test(test_crash_points),
 		cmocka_unit_test(test_books),
 	};
 
