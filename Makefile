@@ -147,7 +147,7 @@ TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(UNIT_C) $(IT_C))
 test_service = $(patsubst services/%/main.c,$(B)/bin/lgsp-%,$(wildcard services/$(word 2,$(subst _, ,$(1)))/main.c))
 test_with = $(shell sed -n '1s|^// with: ||p' $(1))
 # The pkg-config modules of the services whose sources a test takes.
-test_pkgs = $(foreach s,$(sort $(foreach f,$(call test_with,$(1)),$(word 2,$(subst /, ,$(f))))),$(call svc_pkgs,$(s)))
+test_pkgs = $(strip $(foreach s,$(sort $(foreach f,$(call test_with,$(1)),$(word 2,$(subst /, ,$(f))))),$(call svc_pkgs,$(s))))
 # A library, so that a test links only what it uses: test_gateway plays the bus client itself.
 SUPPORT_LIB := $(B)/tests/libsupport.a
 $(SUPPORT_LIB): $(patsubst %.c,$(B)/%.o,$(wildcard tests/support/*.c))
@@ -271,7 +271,7 @@ lint-buf: tests/node_modules/.package-lock.json
 	@$(BUF) lint
 
 tests/node_modules/.package-lock.json: tests/package.json tests/package-lock.json
-	@cd tests && npm ci --silent
+	@cd tests && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 .PHONY: fmt
