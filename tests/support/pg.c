@@ -119,14 +119,21 @@ static void make_schema(PGconn *conn, const char *service)
 	buf_done(&sql);
 }
 
-static void read_file(const char *path, struct buf *out)
+static FILE *open_file(const char *path)
 {
-	char chunk[8192];
-	size_t n;
 	FILE *f = fopen(path, "re");
 
 	if (!f)
 		pg_die(path, "cannot be read");
+	return f;
+}
+
+static void read_file(const char *path, struct buf *out)
+{
+	char chunk[8192];
+	size_t n;
+	FILE *f = open_file(path);
+
 	while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0)
 		buf_append(out, chunk, n);
 	fclose(f);

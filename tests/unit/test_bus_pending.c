@@ -141,7 +141,7 @@ static void long_pauses_miss_nothing(void **state)
 static void wheel_agrees_with_a_plain_walk(void **state)
 {
 	struct pending_table *t = *state;
-	int64_t due[1000], now_us = T0;
+	int64_t due[1000] = {0}, now_us = T0;
 	unsigned seed = 3, n = 0;
 
 	for (int round = 0; round < 300; round++) {
