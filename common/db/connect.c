@@ -11,6 +11,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/metric.h"
+#include "common/base/number.h"
 #include "common/db/conn.h"
 
 #define CONN_MAGIC      0x44424331u
@@ -86,6 +87,7 @@ struct db_conn *db_conn_new(const struct db_config *config)
 {
 	struct db_conn *conn = base_alloc(sizeof(*conn));
 	char *why = NULL;
+	int64_t attempt_s;
 
 	conn->magic = CONN_MAGIC;
 	conn->options = PQconninfoParse(config->dsn, &why);
@@ -95,9 +97,9 @@ struct db_conn *db_conn_new(const struct db_config *config)
 	conn->password_file = base_strdup(config->password_file ? config->password_file : "");
 	conn->name = base_strdup(config->name);
 	conn->settings = make_settings(conn, config->schema);
-	conn->attempt_us = atoll(option_value(conn, "connect_timeout")) * CLOCK_US_PER_S;
-	if (conn->attempt_us <= 0)
-		conn->attempt_us = CONN_ATTEMPT_US;
+	conn->attempt_us = CONN_ATTEMPT_US;
+	if (number_parse(option_value(conn, "connect_timeout"), 1, 3600, &attempt_s) == 0)
+		conn->attempt_us = attempt_s * CLOCK_US_PER_S;
 	read_hosts(conn);
 	return conn;
 }

@@ -17,6 +17,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/metric.h"
+#include "common/base/number.h"
 #include "common/db/outbox.h"
 #include "common/db/tx.h"
 
@@ -198,13 +199,16 @@ static int work(struct relay *relay)
 static void rest(struct relay *relay, int64_t until_us)
 {
 	char payload[32];
+	int64_t pos;
 	uint64_t n;
 
 	conn_wait_input(relay->conn, relay->wake_fd, until_us);
 	if (read(relay->wake_fd, &n, sizeof(n)) < 0 && errno != EAGAIN)
 		log_error("relay.wake", LOG_NUM("errno", errno));
-	while (conn_take_notify(relay->conn, payload, sizeof(payload)))
-		advance(relay, atoll(payload));
+	while (conn_take_notify(relay->conn, payload, sizeof(payload))) {
+		if (number_parse(payload, 0, INT64_MAX, &pos) == 0)
+			advance(relay, pos);
+	}
 }
 
 static void pause_us(int64_t us)

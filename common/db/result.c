@@ -5,6 +5,7 @@
 
 #include "common/base/base.h"
 #include "common/base/civil.h"
+#include "common/base/number.h"
 #include "common/db/conn.h"
 #include "common/db/oid.h"
 
@@ -15,8 +16,12 @@ int db_rows(const struct db_tx *tx, int slot)
 
 int64_t db_affected(const struct db_tx *tx, int slot)
 {
-	/* PQcmdTuples() wants a PGresult it may change, and does not change it. */
-	return atoll(PQcmdTuples((PGresult *)tx_result(tx, slot)));
+	int64_t n = 0;
+
+	/* PQcmdTuples() wants a PGresult it may change, and does not change it; "" counts nothing.
+	 */
+	number_parse(PQcmdTuples((PGresult *)tx_result(tx, slot)), 0, INT64_MAX, &n);
+	return n;
 }
 
 static const PGresult *cell_of(const struct db_tx *tx, int slot, int row, int col)
