@@ -119,6 +119,10 @@ static void consumer_take_cursor(struct consumer *con, const struct call *c, int
 	const char *epoch = db_get_text(&c->tx, slot, 0, 0);
 
 	con->pos = db_get_int(&c->tx, slot, 0, 1);
+	/* Told at once: the first pull of one that is up to date comes back seconds later. */
+	pthread_mutex_lock(&con->status_mutex);
+	con->status_pos = con->pos;
+	pthread_mutex_unlock(&con->status_mutex);
 	if (strcmp(epoch, con->epoch) == 0)
 		return;
 	free((char *)con->epoch);

@@ -207,7 +207,7 @@ check "SIGTERM ends it with 0" stop
 check "and with it every process" none_alive "${children[@]}"
 no_sockets() { [ ! -e "$(setting LGSP_BUS_ADMIN | sed 's|ipc://||')" ] && [ ! -e "$VAR/run/run.pid" ]; }
 check "no socket or pid file stays" no_sockets
-quick() { SECONDS=0 && start && ((SECONDS < 30)); }
+quick() { SECONDS=0 && start && ((SECONDS < 15)); }
 check "a later start is quick" quick
 clean_shutdown() { stop && tail -n 3 "$VAR/log/postgres.log" | grep 'database system is shut down'; }
 check "PostgreSQL was shut down, not killed" clean_shutdown
