@@ -42,6 +42,7 @@ export class Bus {
   #socket;
   #waiting = new Map();
   #unread = [];
+  #sending = Promise.resolve();
 
   // A member with a certificate of the stack; without a name one the broker has never seen.
   constructor(name = 'lgsp-operator') {
@@ -88,7 +89,8 @@ export class Bus {
       else this.#unread.push(done);
     });
     answer.catch(() => {});
-    await this.#socket.send(frames);
+    // One send at a time; while no broker is there a send waits, and those behind it.
+    this.#sending = this.#sending.then(() => this.#socket.send(frames)).catch(() => {});
     return answer;
   }
 

@@ -86,6 +86,24 @@ export function pids() {
 
 export const logOf = (name) => readFileSync(path.join(VAR, 'log', `${name}.log`), 'utf8');
 
+// Kills a process with SIGKILL and waits until the runner has started another one in its place and all
+// are ready again.
+const expected = new Set();
+export async function kill(name) {
+  const pid = pids()[name];
+  expected.add(`${name} 137`);
+  process.kill(Number(pid), 'SIGKILL');
+  await until(`another ${name}`, () => pids()[name] !== pid);
+  await until(`${name} to be ready`, () => {
+    try {
+      return ctl(['health']);
+    } catch {
+      return null;
+    }
+  }, 60_000, 200);
+  return { before: pid, after: pids()[name] };
+}
+
 // What else must end before the process can: sockets and browsers.
 const closers = [];
 export const atEnd = (close) => closers.push(close);
@@ -94,10 +112,11 @@ after(async () => {
   for (const close of closers) await close();
   stopNow();
   await until('the suite to stop', () => runner.exitCode !== null || runner.signalCode !== null, 60_000);
-  const failed = runner.exitCode !== 0;
-  // A sanitizer's report ends a process; the runner says so and starts it again.
-  const ended = output.match(/ ended with .*/g) ?? [];
-  if (failed || ended.length > 0) throw new Error(`the suite did not run clean:\n${output}`);
+  // A process that ended by itself - a crash, a sanitizer's report - was started again by the runner.
+  const ended = [...output.matchAll(/^run: (\S+) ended with (\d+);/gm)].map(([, name, code]) => `${name} ${code}`);
+  const own = ended.filter((one) => !expected.delete(one));
+  if (runner.exitCode !== 0 || own.length > 0)
+    throw new Error(`the suite did not run clean (${own.join(', ')}):\n${output}`);
   rmSync(folder, { recursive: true, force: true });
 });
 
