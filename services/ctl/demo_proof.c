@@ -1,8 +1,6 @@
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -302,45 +300,8 @@ int demo_end(struct demo *d, int64_t *ret_events, int64_t *ret_indicators)
 
 /* --- consumers of other services --- */
 
-struct waited {
-	const char *service, *source;
-	int64_t pos;
-};
-
-/* Non-zero while this process is the service's and behind. */
-static int is_behind(const char *name, const char *address, void *arg)
-{
-	const struct waited *w = arg;
-	json_t *json = NULL, *consumer;
-	size_t i;
-	int behind = 0;
-
-	if (strcmp(name, w->service) != 0)
-		return 0;
-	health_get(address, "/healthz", &json);
-	json_array_foreach(json_object_get(json, "consumers"), i, consumer)
-	{
-		const char *source = json_string_value(json_object_get(consumer, "source"));
-
-		if (source && strcmp(source, w->source) == 0)
-			behind = json_integer_value(json_object_get(consumer, "pos")) < w->pos;
-	}
-	json_decref(json);
-	return behind;
-}
-
 int demo_wait_consumer(struct demo *d, const char *service, enum demo_feed feed, int64_t pos)
 {
-	const char *list = getenv("LGSP_HEALTH");
-	int64_t end_us = clock_mono_us() + WAIT_US;
-	struct waited w = {service, feed_names[feed], pos};
-
 	(void)d;
-	while (list && health_each(list, is_behind, &w) != 0) {
-		if (clock_mono_us() > end_us)
-			return ctl_say(-1, "%s has not read %s#%" PRId64 " in time", service,
-				       w.source, pos);
-		usleep(AGAIN_US);
-	}
-	return 0;
+	return health_wait_consumers(service, feed_names[feed], pos, WAIT_US);
 }

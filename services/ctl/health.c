@@ -46,6 +46,49 @@ int health_each(const char *list, int (*fn)(const char *, const char *, void *),
 	return 0;
 }
 
+struct waited {
+	const char *service, *source;
+	int64_t pos;
+};
+
+/* Non-zero while a consumer of this process is behind. */
+static int is_behind(const char *name, const char *address, void *arg)
+{
+	const struct waited *w = arg;
+	json_t *json = NULL, *consumer;
+	size_t i;
+	int behind = 0;
+
+	if (w->service && strcmp(name, w->service) != 0)
+		return 0;
+	health_get(address, "/healthz", &json);
+	json_array_foreach(json_object_get(json, "consumers"), i, consumer)
+	{
+		const char *source = json_string_value(json_object_get(consumer, "source"));
+
+		if (source && strcmp(source, w->source) == 0 &&
+		    json_integer_value(json_object_get(consumer, "pos")) < w->pos)
+			behind = 1;
+	}
+	json_decref(json);
+	return behind;
+}
+
+int health_wait_consumers(const char *service, const char *source, int64_t pos, int64_t wait_us)
+{
+	const char *list = ctl_setting("LGSP_HEALTH", "");
+	int64_t end_us = clock_mono_us() + wait_us;
+	struct waited w = {service, source, pos};
+
+	while (health_each(list, is_behind, &w) != 0) {
+		if (clock_mono_us() > end_us)
+			return ctl_say(-1, "%s: %s#%lld was not applied in time",
+				       service ? service : "some service", source, (long long)pos);
+		usleep(AGAIN_US);
+	}
+	return 0;
+}
+
 struct asking {
 	bool print;
 	int away;

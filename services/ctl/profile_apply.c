@@ -1,7 +1,6 @@
 #include "services/ctl/profile_apply.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -497,28 +496,6 @@ static int directory_head(struct session *session, int64_t *ret_pos, int64_t *re
 	return rc;
 }
 
-/* Non-zero when this process has not yet applied the directory's feed up to *arg. */
-static int is_behind(const char *name, const char *address, void *arg)
-{
-	const int64_t *pos = arg;
-	json_t *json = NULL, *consumer;
-	size_t i;
-	int behind = 0;
-
-	(void)name;
-	health_get(address, "/healthz", &json);
-	json_array_foreach(json_object_get(json, "consumers"), i, consumer)
-	{
-		const char *source = json_string_value(json_object_get(consumer, "source"));
-
-		if (source && strcmp(source, "directory") == 0 &&
-		    json_integer_value(json_object_get(consumer, "pos")) < *pos)
-			behind = 1;
-	}
-	json_decref(json);
-	return behind;
-}
-
 static int wait_for_reference(struct session *session)
 {
 	const char *list = getenv("LGSP_HEALTH");
@@ -532,13 +509,8 @@ static int wait_for_reference(struct session *session)
 	}
 	if (rc != 0 || !list || !list[0])
 		return rc;
-	while (health_each(list, is_behind, &pos) != 0) {
-		if (clock_mono_us() > end_us)
-			return ctl_say(CTL_FAILED,
-				       "not every service has the directory's data after %d s",
-				       WAIT_S);
-		usleep(AGAIN_US);
-	}
+	if (health_wait_consumers(NULL, "directory", pos, end_us - clock_mono_us()) < 0)
+		return CTL_FAILED;
 	printf("profile: every service has the directory's feed up to %" PRId64 "\n", pos);
 	return 0;
 }
