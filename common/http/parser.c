@@ -69,7 +69,8 @@ void http_parser_reset(struct http_parser *p)
 	p->state = IN_HEAD;
 	p->status = 0;
 	buf_reset(&p->head);
-	buf_reset(&p->body);
+	/* An idle connection must not keep the room of the largest body it ever carried. */
+	buf_done(&p->body);
 	p->body_len = 0;
 	p->line_end_seen = 0;
 	p->wants_continue = false;
