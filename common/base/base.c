@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #ifdef LGSP_CRASH_POINTS
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #endif
@@ -68,7 +69,7 @@ void base_cleanup_file(void *p)
 }
 
 #ifdef LGSP_CRASH_POINTS
-static void crash_note(const char *name)
+static void crash_note(const char *line)
 {
 	const char *path = getenv("LGSP_CRASH_LOG");
 	CLEANUP_FD int fd = -1;
@@ -77,17 +78,48 @@ static void crash_note(const char *name)
 		return;
 	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 	CHECK(fd >= 0);
-	CHECK(dprintf(fd, "%s %d\n", name, (int)getpid()) > 0);
+	CHECK(write(fd, line, strlen(line)) == (ssize_t)strlen(line));
 	CHECK(fsync(fd) == 0);
+}
+
+/* This program has died at this point already. */
+static bool crash_noted(const char *name)
+{
+	const char *path = getenv("LGSP_CRASH_LOG");
+	CLEANUP_FILE FILE *f = path ? fopen(path, "re") : NULL;
+	char line[256], point[64], program[64];
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%63s %*s %63s", point, program) == 2 &&
+		    strcmp(point, name) == 0 && strcmp(program, program_invocation_short_name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The file that arms a running suite holds this name. */
+static bool crash_armed_by(const char *path, const char *name)
+{
+	CLEANUP_FILE FILE *f = fopen(path, "re");
+	char point[64];
+
+	return f && fscanf(f, "%63s", point) == 1 && strcmp(point, name) == 0 && !crash_noted(name);
 }
 
 void base_crash_point(const char *name)
 {
 	const char *armed = getenv("LGSP_CRASH_POINT");
+	bool by_file = armed && armed[0] == '@';
+	char line[192];
 
-	if (!armed || strcmp(armed, name) != 0)
+	if (!armed || (by_file ? !crash_armed_by(armed + 1, name) : strcmp(armed, name) != 0))
 		return;
-	crash_note(name);
+	if (by_file)
+		snprintf(line, sizeof(line), "%s %d %s\n", name, (int)getpid(),
+			 program_invocation_short_name);
+	else
+		snprintf(line, sizeof(line), "%s %d\n", name, (int)getpid());
+	crash_note(line);
 	kill(getpid(), SIGKILL);
 	for (;;)
 		pause();

@@ -43,6 +43,9 @@ const char *base_version(void);
  * Named crash points (test builds: -DLGSP_CRASH_POINTS). When the environment variable
  * LGSP_CRASH_POINT names this point, the process appends the name and its pid to the file
  * LGSP_CRASH_LOG (fsynced) and ends by SIGKILL. In release builds the macro is empty.
+ *
+ * "@<file>" arms a running suite: the file holds the name, and every program dies there once, as
+ * long as the log lasts; its line then ends with the program's name.
  */
 #ifdef LGSP_CRASH_POINTS
 void base_crash_point(const char *name);

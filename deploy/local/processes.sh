@@ -28,13 +28,13 @@ start() {
 
 alive() { [ -n "${pid_of[$1]:-}" ] && kill -0 "${pid_of[$1]}" 2>/dev/null; }
 
-# A process ended: start it again after a pause that doubles up to 30 s and is forgotten after a
+# A process ended: start it again after a pause that doubles up to RESTART_MAX_S and is forgotten after a
 # minute of good running.
 ended() {
 	local name=$1 code=$2 pause=${pause_of[$1]:-0}
 	unset "pid_of[$name]"
 	((SECONDS - started_at[$name] < 60)) || pause=0
-	((pause == 0)) && pause=1 || pause=$((pause * 2 > 30 ? 30 : pause * 2))
+	((pause == 0)) && pause=1 || pause=$((pause * 2 > RESTART_MAX_S ? RESTART_MAX_S : pause * 2))
 	pause_of[$name]=$pause
 	say "$name ended with $code; starting it again in $pause s (see $VAR/log/$name.log)"
 	sleep "$pause" 9>&- &

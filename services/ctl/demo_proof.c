@@ -15,9 +15,10 @@
 #include "services/ctl/demo.h"
 #include "services/ctl/health.h"
 
-#define WAIT_US  (60 * CLOCK_US_PER_S)
-#define AGAIN_US 50000
-#define PULL_MS  1000
+#define PATIENCE_MS 30000 /* a service that ends is back by then */
+#define WAIT_US     (60 * CLOCK_US_PER_S)
+#define AGAIN_US    50000
+#define PULL_MS     1000
 
 static const char *const feed_names[DEMO_FEEDS] = {"dossier", "payment", "digitisation", "task"};
 
@@ -26,7 +27,7 @@ const ProtobufCMessage *demo_call(struct demo *d, const char *service, const cha
 				  const ProtobufCMessageDescriptor *out_desc)
 {
 	Bus__OnBehalfOf who = BUS__ON_BEHALF_OF__INIT;
-	struct session_how how = {.on_behalf_of = as ? &who : NULL};
+	struct session_how how = {.on_behalf_of = as ? &who : NULL, .patience_ms = PATIENCE_MS};
 	ProtobufCMessage *out = NULL;
 
 	if (as) {

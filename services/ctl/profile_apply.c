@@ -455,7 +455,7 @@ static void message_id(const struct profile *p, const char *service, uint8_t out
 
 static int give(const struct profile *p, struct session *session, const struct part *part)
 {
-	struct session_how how = {.deadline_ms = IMPORT_MS};
+	struct session_how how = {.deadline_ms = IMPORT_MS, .patience_ms = IMPORT_MS};
 	ProtobufCMessage *out = NULL;
 	struct err err = {0};
 	struct arena arena;

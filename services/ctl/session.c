@@ -4,13 +4,17 @@
 #include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/base/base.h"
+#include "common/base/clock.h"
 #include "common/base/env.h"
+#include "common/base/uuid.h"
 #include "common/bus/client.h"
 #include "common/loop/loop.h"
 #include "services/ctl/ctl.h"
 
+#define RETRY_MS            200
 #define DEADLINE_DEFAULT_MS 30000
 #define ROLES_MAX           16
 
@@ -100,15 +104,31 @@ int session_open(const char *endpoints_setting, struct session **ret_session)
 	return 0;
 }
 
+/* Trouble that may be over at the next try; a refusal stays one. */
+static bool may_pass(int status)
+{
+	return status == ERR_BUSY || status == ERR_EXPIRED || status == ERR_NO_SERVICE ||
+	       status == ERR_WORKER_LOST || status == ERR_DRAINING || status == ERR_UNAVAILABLE;
+}
+
+static void wait_ms(uint32_t ms)
+{
+	const struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = (ms % 1000) * 1000000L};
+
+	nanosleep(&pause, NULL);
+}
+
 int session_call(struct session *s, const char *service, const char *method,
 		 const ProtobufCMessage *in, const ProtobufCMessageDescriptor *out_desc,
 		 const struct session_how *how, struct arena *arena, ProtobufCMessage **ret_out,
 		 struct err *err)
 {
 	static const struct session_how plain;
+	static const uint8_t none[UUID_BYTES];
 
 	if (!how)
 		how = &plain;
+	int64_t end_us = clock_mono_us() + how->patience_ms * 1000LL;
 	struct bus_request_out req = {
 		.service = service,
 		.method = method,
@@ -117,8 +137,16 @@ int session_call(struct session *s, const char *service, const char *method,
 	};
 
 	memcpy(req.message_id, how->message_id, sizeof req.message_id);
-	err_clear(err);
-	return bus_client_call_pb(s->client, &req, in, out_desc, arena, ret_out, err);
+	if (memcmp(req.message_id, none, sizeof none) == 0)
+		uuid_v7(req.message_id);
+	for (;;) {
+		err_clear(err);
+		int rc = bus_client_call_pb(s->client, &req, in, out_desc, arena, ret_out, err);
+
+		if (rc == 0 || !may_pass(rc) || clock_mono_us() >= end_us)
+			return rc;
+		wait_ms(err->retry_after_ms ? err->retry_after_ms : RETRY_MS);
+	}
 }
 
 int session_parse_as(const char *text, struct arena *arena, Bus__OnBehalfOf **ret)

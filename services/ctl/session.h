@@ -18,6 +18,11 @@ struct session;
 struct session_how {
 	const Bus__OnBehalfOf *on_behalf_of;
 	uint32_t deadline_ms;
+	/*
+	 * How long what may pass is tried again, with the same message id: a service or database
+	 * that is away, a lost worker, a full queue, an unknown outcome. 0: not at all.
+	 */
+	uint32_t patience_ms;
 	uint8_t message_id[16];
 };
 
