@@ -14,10 +14,6 @@
 static const struct err_kind store_failed = {ERR_UNAVAILABLE, "STORE_FAILED",
 					     "Kho tệp không ghi hoặc đọc được (%s)",
 					     "the file store failed at %s"};
-static const struct err_kind upload_lost = {ERR_NOT_FOUND, "UPLOAD_NOT_FOUND",
-					    "Không có dữ liệu của lần tải lên này",
-					    "there are no bytes of this upload"};
-
 #define DIGEST_BLOCK (256 * 1024)
 
 static char store_dir[256];
@@ -131,10 +127,10 @@ int store_inspect_upload(const char *upload_id, struct store_facts *ret_facts, s
 	upload_path(upload_id, path);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 && errno == ENOENT)
-		return err_set(err, &upload_lost, "upload_id", NULL);
+		return 0;
 	if (fd < 0 || inspect(fd, ret_facts) < 0)
 		return failed(err, "read");
-	return 0;
+	return 1;
 }
 
 /* Renames a synced file to its blob and syncs the folders. */
@@ -174,6 +170,14 @@ int store_adopt_temp(const char *path, int fd, struct store_facts *ret_facts, st
 	if (fsync(fd) < 0 || inspect(fd, ret_facts) < 0)
 		return failed(err, "read");
 	return adopt(path, ret_facts->sha256, err);
+}
+
+bool store_has_blob(const uint8_t sha256[static CRYPT_SHA256_BYTES])
+{
+	char dir[STORE_PATH_MAX], path[STORE_PATH_MAX];
+
+	blob_paths(sha256, dir, path);
+	return access(path, R_OK) == 0;
 }
 
 int store_open_blob(const uint8_t sha256[static CRYPT_SHA256_BYTES], int *ret_fd, struct err *err)

@@ -11,6 +11,7 @@
 #ifndef LGSP_DIGITISATION_STORE_H
 #define LGSP_DIGITISATION_STORE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -29,7 +30,7 @@ struct store_facts {
 	uint8_t sha256[CRYPT_SHA256_BYTES];
 	uint8_t head[16]; /* first bytes, zero-padded */
 };
-/* Reads an upload through. ERR_NOT_FOUND when there is no such file. */
+/* Reads an upload through. >0 read, 0 there is no such file (any more), <0 error. */
 int store_inspect_upload(const char *upload_id, struct store_facts *ret_facts, struct err *err);
 
 /* Moves an upload into the blobs; an equal blob that is there already stays. */
@@ -42,6 +43,8 @@ int store_temp(char *path, int *ret_fd, struct err *err);
 /* Hashes a temporary file and moves it into the blobs. */
 int store_adopt_temp(const char *path, int fd, struct store_facts *ret_facts, struct err *err);
 
+/* The blob is there. */
+bool store_has_blob(const uint8_t sha256[static CRYPT_SHA256_BYTES]);
 /* Opens a blob for reading. */
 int store_open_blob(const uint8_t sha256[static CRYPT_SHA256_BYTES], int *ret_fd, struct err *err);
 

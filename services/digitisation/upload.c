@@ -23,6 +23,10 @@ static const struct err_kind bytes_differ = {
 	ERR_INVALID, "BYTES_DIFFER", "Nội dung tải lên không khớp mã băm hoặc loại tệp đã khai",
 	"the bytes are not those announced: digest or media type differ"};
 
+static const struct err_kind bytes_lost = {ERR_INTERNAL, "BYTES_LOST",
+					   "Kho tệp không còn dữ liệu của lần tải lên này",
+					   "the store has lost the bytes of this upload"};
+
 static const struct db_stmt find_file = {
 	"SELECT id::text FROM file WHERE uploader = $1 AND sha256 = $2"};
 
@@ -203,14 +207,21 @@ void digitisation_missing(Digitisation__DigitisationService_Service *svc,
 	reply(&out, data);
 }
 
-/* The bytes are those announced, and of the type announced; then they are in the store for good. */
+/*
+ * The bytes are those announced, and of the type announced; then they are in the store for good. An
+ * upload that is not there any more was moved by a run that died before its commit: it had checked.
+ */
 static int keep_bytes(struct call *c, const struct upload *u)
 {
 	struct store_facts facts;
 	const char *type;
+	int found = store_inspect_upload(u->id_text, &facts, &c->err);
 
-	if (store_inspect_upload(u->id_text, &facts, &c->err) < 0)
-		return c->err.status;
+	if (found < 0)
+		return found;
+	if (found == 0)
+		return store_has_blob(u->sha256) ? 0
+						 : err_set(&c->err, &bytes_lost, "upload_id", NULL);
 	type = rules_media_type(facts.head, sizeof(facts.head));
 	if (facts.size_bytes != u->size_bytes ||
 	    memcmp(facts.sha256, u->sha256, sizeof(u->sha256)) != 0 || !type ||
