@@ -258,11 +258,11 @@ lint-includes lint-proto lint-sql lint-shell lint-sizes: lint-%:
 	@deploy/lint/$*.sh
 lint-format:
 	@clang-format --dry-run -Werror $(OUR_CH)
-lint-cppcheck: $(PB_H)
+lint-cppcheck: $(PB_H) $(TEST_PB_C:.c=.h)
 	@cppcheck -j2 --quiet --std=c11 --enable=warning,performance,portability --error-exitcode=1 \
 		--inline-suppr --library=deploy/lint/cppcheck.cfg --suppressions-list=deploy/lint/cppcheck.suppress \
 		-D_GNU_SOURCE -DLGSP_VERSION='"lint"' -I. $(OUR_C)
-lint-tidy: $(PB_H)
+lint-tidy: $(PB_H) $(TEST_PB_C:.c=.h)
 	@printf '%s\n' $(OUR_C) | xargs -P2 -n4 deploy/lint/tidy.sh \
 		-std=gnu11 -I. -I$(GEN) $(PKG_CFLAGS) -D_GNU_SOURCE -DLGSP_CRASH_POINTS -DLGSP_VERSION='"lint"' --
 # buf comes as a locked npm package of the tests, one for each architecture.
