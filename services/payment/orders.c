@@ -127,6 +127,8 @@ int payment_expire_orders(struct call *c)
 	if (tx_flush(c) < 0)
 		return c->err.status;
 	n = db_rows(&c->tx, slot);
+	if (n == 0) /* nothing to commit */
+		return 0;
 	for (int i = 0; i < n; i++) {
 		Payment__PaymentExpired event = PAYMENT__PAYMENT_EXPIRED__INIT;
 
