@@ -231,11 +231,14 @@ $(B)/tests/bench/$(1): $(B)/tests/bench/$(1).o $(B)/tests/bench/bench.o \
 endef
 $(foreach t,$(patsubst tests/bench/%.c,%,$(BENCH_C)) check,$(eval $(call bench_rules,$(t))))
 
-.PHONY: bench bench-check
-bench: all $(BENCH_BINS) ## measure side by side with the baselines, into build/bench.json
+.PHONY: bench bench-check bench-bins
+bench-bins:
+	@deploy/install-deps deploy/deps-run deploy/deps-test
+	@$(MAKE) --no-print-directory $(JOBS) all $(BENCH_BINS) $(B)/tests/bench/check
+bench: bench-bins ## measure side by side with the baselines, into build/bench.json
 	@rm -f build/bench.json
 	@set -e; for b in $(BENCH_BINS); do BENCH_OUT=build/bench.json $$b; done
-bench-check: all $(BENCH_BINS) $(B)/tests/bench/check ## five runs; fail below tests/bench/thresholds
+bench-check: bench-bins ## five runs; fail below tests/bench/thresholds
 	@rm -f build/bench-*.json
 	@set -e; for i in 1 2 3 4 5; do \
 		for b in $(BENCH_BINS); do BENCH_OUT=build/bench-$$i.json $$b; done; done
