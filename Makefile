@@ -271,7 +271,7 @@ lint-tidy: $(PB_H) $(TEST_PB_C:.c=.h)
 # buf comes as a locked npm package of the tests, one for each architecture.
 BUF = $(firstword $(wildcard tests/node_modules/@bufbuild/buf-linux-*/bin/buf))
 lint-buf: tests/node_modules/.package-lock.json
-	@$(BUF) lint
+	@$(BUF) lint proto
 
 tests/node_modules/.package-lock.json: tests/package.json tests/package-lock.json
 	@cd tests && npm ci --no-audit --no-fund --loglevel=error
