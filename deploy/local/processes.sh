@@ -11,6 +11,7 @@ declare -A pause_of=()   # name -> seconds before the next restart
 declare -A timer_of=()   # pid of a sleeping back-off -> name
 order=()
 busy= # pid of the command that during runs
+tick= # pid of the sleep that makes watch look around
 
 # start NAME COMMAND...
 start() {
@@ -51,16 +52,36 @@ during() {
 	return "$code"
 }
 
+# Processes whose end wait -n did not tell: bash forgets a child that a signal killed while it was busy
+# with another command.
+look_around() {
+	local name pid
+	for name in "${!pid_of[@]}"; do
+		pid=${pid_of[$name]}
+		if [ -n "${name_of[$pid]:-}" ] && ! kill -0 "$pid" 2>/dev/null; then
+			unset "name_of[$pid]"
+			ended "$name" unknown
+		fi
+	done
+}
+
 # watch [PID]: starts again what ends, until PID ends; its exit code. Without PID for ever.
 watch() {
 	local until=${1:-} dead code name
 	while :; do
+		if [ -z "$tick" ]; then
+			sleep 1 9>&- &
+			tick=$!
+		fi
 		dead=
 		code=0
 		wait -n -p dead || code=$?
 		[ -n "${dead:-}" ] || continue
 		[ "$dead" != "$until" ] || return "$code"
-		if [ -n "${timer_of[$dead]:-}" ]; then
+		if [ "$dead" = "$tick" ]; then
+			tick=
+			look_around
+		elif [ -n "${timer_of[$dead]:-}" ]; then
 			name=${timer_of[$dead]}
 			unset "timer_of[$dead]"
 			start_one "$name"
@@ -92,7 +113,7 @@ stop_all() {
 	trap - EXIT
 	rm -f "$VAR/run/ready"
 	[ ${#order[@]} -eq 0 ] || say "stopping"
-	for timer in $busy "${!timer_of[@]}"; do kill "$timer" 2>/dev/null || true; done
+	for timer in $busy $tick "${!timer_of[@]}"; do kill "$timer" 2>/dev/null || true; done
 	for ((i = ${#order[@]} - 1; i >= 0; i--)); do stop "${order[i]}"; done
 	rm -f "$VAR/run/run.pid"
 	rm -rf "$RUN"

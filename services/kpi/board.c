@@ -2,17 +2,12 @@
 #include "common/base/civil.h"
 #include "services/kpi/kpi.h"
 
-static const struct err_kind bad_period = {
-	ERR_INVALID, "BAD_PERIOD", "Kỳ báo cáo %s không hợp lệ (NNNN, NNNN-TT hoặc NNNN-Qn)",
-	"period %s is not YYYY, YYYY-MM or YYYY-Qn"};
-
 /* One row per (completed in the period or open) and shade; states and shades of lgsp.task.v1. */
 static const struct db_stmt buckets = {
-	"WITH RECURSIVE sub AS (SELECT $1::text AS code "
-	"UNION SELECT a.code FROM ref_agency a JOIN sub ON a.parent_code = sub.code WHERE NOT $2) "
+	KPI_AGENCIES
 	"SELECT state = 4, shade, count(*) FROM fact_task "
-	"WHERE ($1 = '' OR lead_agency_code IN (SELECT code FROM sub)) "
-	"AND (state <> 4 OR (completed_at >= $3 AND completed_at < $4)) GROUP BY 1, 2"};
+	"WHERE " KPI_IN_AGENCIES("lead_agency_code") "AND (state <> 4 OR (completed_at >= $3 AND "
+						     "completed_at < $4)) GROUP BY 1, 2"};
 
 static const struct db_stmt cursors = {
 	"SELECT source, pos, epoch FROM applied ORDER BY source LIMIT 64"};
@@ -43,7 +38,7 @@ void kpi_task_buckets(Kpi__KpiService_Service *svc, const Kpi__TaskBucketsReques
 
 	(void)svc;
 	if (rules_period(in->period, &period) < 0) {
-		err_set(&c->err, &bad_period, "period", in->period);
+		err_set(&c->err, &rules_bad_period, "period", in->period);
 		return call_fail(c);
 	}
 	slot = call_query(c, &buckets, DB_TEXT(in->agency_code), DB_BOOL(in->alone),

@@ -23,6 +23,19 @@ struct period {
 /* "YYYY", "YYYY-MM", "YYYY-Qn"; ERR_INVALID for anything else or outside 2000..2099. */
 int rules_period(const char *s, struct period *ret_period);
 
+extern const struct err_kind rules_bad_period; /* BAD_PERIOD, arg = the text */
+
+/*
+ * SQL: the agencies a figure is about, as a table sub(code) - $1 and, unless $2 (alone), all below
+ * it;
+ * "" is the whole province, and then sub is not asked.
+ */
+#define KPI_AGENCIES                                                                               \
+	"WITH RECURSIVE sub AS (SELECT $1::text AS code "                                          \
+	"UNION SELECT a.code FROM ref_agency a JOIN sub ON a.parent_code = sub.code WHERE NOT "    \
+	"$2) "
+#define KPI_IN_AGENCIES(column) "($1 = '' OR " column " IN (SELECT code FROM sub)) "
+
 /* First day of the month of a moment, in Asia/Ho_Chi_Minh. */
 int32_t rules_month_of_us(int64_t us);
 

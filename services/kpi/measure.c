@@ -9,27 +9,17 @@
 #include "common/svc/refdata.h"
 #include "services/kpi/kpi.h"
 
-static const struct err_kind bad_period = {
-	ERR_INVALID, "BAD_PERIOD", "Kỳ báo cáo %s không hợp lệ (NNNN, NNNN-TT hoặc NNNN-Qn)",
-	"period %s is not YYYY, YYYY-MM or YYYY-Qn"};
 static const struct err_kind no_indicator = {ERR_NOT_FOUND, "UNKNOWN_INDICATOR",
 					     "Không có chỉ tiêu %s", "no indicator %s"};
 static const struct err_kind no_agency = {ERR_NOT_FOUND, "UNKNOWN_AGENCY",
 					  "Không có cơ quan %s trong kỳ",
 					  "no agency %s in the period"};
 
-/* $1 agency ("" all), $2 alone; the agencies a measure is about. */
-#define AGENCIES                                                                                   \
-	"WITH RECURSIVE sub AS (SELECT $1::text AS code "                                          \
-	"UNION SELECT a.code FROM ref_agency a JOIN sub ON a.parent_code = sub.code WHERE NOT "    \
-	"$2) "
-#define IN_AGENCIES(column) "($1 = '' OR " column " IN (SELECT code FROM sub)) "
-
 static const struct db_stmt flow = {
-	AGENCIES
+	KPI_AGENCIES
 	"SELECT coalesce(sum(numerator), 0)::bigint, coalesce(sum(denominator), 0)::bigint "
 	"FROM counter WHERE indicator_id = $3 AND month >= $4 AND month < $5 "
-	"AND " IN_AGENCIES("agency_code")};
+	"AND " KPI_IN_AGENCIES("agency_code")};
 
 /* R2-05 as of a day: procedures with a fee, decided at the agency's level, and those payable
  * online. */
@@ -46,19 +36,20 @@ static const struct db_stmt payable_online = {
  * over the newest declared backlog and the results issued since.
  */
 static const struct db_stmt digitised = {
-	AGENCIES ", b AS (SELECT DISTINCT ON (agency_code) agency_code, as_of, results "
-		 "FROM fact_backlog WHERE as_of <= $3 AND " IN_AGENCIES(
-			 "agency_code") "ORDER BY agency_code, as_of DESC) "
-					"SELECT (SELECT count(*) FROM fact_record r JOIN b ON "
-					"b.agency_code = r.agency_code WHERE r.confirmed "
-					"AND r.registered_at < $4 AND r.valid_from <= $3 "
-					"AND r.valid_to >= $3), "
-					"coalesce(sum(b.results), 0)::bigint + "
-					"(SELECT count(*) FROM fact_dossier d JOIN b AS b2 ON "
-					"b2.agency_code = d.competent_agency_code "
-					"WHERE d.finished_at >= (b2.as_of::timestamp AT TIME ZONE "
-					"'Asia/Ho_Chi_Minh') AND d.finished_at < $4), "
-					"count(*) FROM b"};
+	KPI_AGENCIES
+	", b AS (SELECT DISTINCT ON (agency_code) agency_code, as_of, results "
+	"FROM fact_backlog WHERE as_of <= $3 AND " KPI_IN_AGENCIES(
+		"agency_code") "ORDER BY agency_code, as_of DESC) "
+			       "SELECT (SELECT count(*) FROM fact_record r JOIN b ON "
+			       "b.agency_code = r.agency_code WHERE r.confirmed "
+			       "AND r.registered_at < $4 AND r.valid_from <= $3 "
+			       "AND r.valid_to >= $3), "
+			       "coalesce(sum(b.results), 0)::bigint + "
+			       "(SELECT count(*) FROM fact_dossier d JOIN b AS b2 ON "
+			       "b2.agency_code = d.competent_agency_code "
+			       "WHERE d.finished_at >= (b2.as_of::timestamp AT TIME ZONE "
+			       "'Asia/Ho_Chi_Minh') AND d.finished_at < $4), "
+			       "count(*) FROM b"};
 
 static const struct db_stmt indicator_row = {"SELECT id, source FROM indicator WHERE id = $1"};
 static const struct db_stmt indicator_rows = {
@@ -221,7 +212,7 @@ static int ask(struct call *c, const char *agency, const char *period, bool alon
 	*q = (struct question){
 		.agency = agency, .level = "", .period_text = period, .alone = alone};
 	if (rules_period(period, &q->period) < 0)
-		return err_set(&c->err, &bad_period, "period", period);
+		return err_set(&c->err, &rules_bad_period, "period", period);
 	q->as_of = q->period.to - 1 < today ? q->period.to - 1 : today;
 	if (!*agency)
 		return 0;

@@ -3,6 +3,10 @@
 #include "common/base/civil.h"
 #include "services/kpi/kpi.h"
 
+const struct err_kind rules_bad_period = {ERR_INVALID, "BAD_PERIOD",
+					  "Kỳ báo cáo %s không hợp lệ (NNNN, NNNN-TT hoặc NNNN-Qn)",
+					  "period %s is not YYYY, YYYY-MM or YYYY-Qn"};
+
 /* Exactly n digits; -1 otherwise. */
 static int number(const char *s, int n)
 {
