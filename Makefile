@@ -217,6 +217,13 @@ test: ## install what is missing, build with sanitizers, run every test
 	@$(MAKE) --no-print-directory $(JOBS) SAN=$(TEST_SAN) all test-bins tests/node_modules/.package-lock.json
 	@tests/run build/san-$(subst $(comma),-,$(TEST_SAN))
 
+.PHONY: chaos
+chaos: ## kill every process at every named point while dossiers are played (about a minute)
+	@deploy/install-deps deploy/deps-run deploy/deps-test
+	@$(MAKE) --no-print-directory $(JOBS) SAN=$(TEST_SAN) all
+	@BIN=build/san-$(subst $(comma),-,$(TEST_SAN))/bin tests/chaos/crash.sh | tee build/chaos.log
+	@! grep '^not ok' build/chaos.log
+
 # --- benchmarks: each tests/bench/bench_*.c is a program; tests/bench/bench.h has the report ---
 
 BENCH_C := $(sort $(wildcard tests/bench/bench_*.c))

@@ -2,7 +2,8 @@
 # Death at every named point of every process, while a dossier is played: all ends well, nothing is
 # lost, nothing counts twice. One suite; for each point it is armed anew, each program dies there once
 # (noted with its pid), the runner starts it again, and the demo goes on with the same message ids.
-# TAP on standard output. BIN: folder of programs built with crash points.
+# TAP on standard output. BIN: folder of programs built with crash points. `make chaos` runs it; the same points
+# are tested service by service in tests/it, where the test itself starts and watches the processes.
 set -uo pipefail
 
 cd "$(dirname "$0")/../.." || exit 1
