@@ -52,10 +52,17 @@ during() {
 	return "$code"
 }
 
-# Processes whose end wait -n did not tell: bash forgets a child that a signal killed while it was busy
-# with another command.
+# Ends that wait -n did not tell: a child that ends while bash is busy with another command may be
+# forgotten by it, be it a process, a back-off or the tick itself.
 look_around() {
 	local name pid
+	for pid in "${!timer_of[@]}"; do
+		if ! kill -0 "$pid" 2>/dev/null; then
+			name=${timer_of[$pid]}
+			unset "timer_of[$pid]"
+			start_one "$name"
+		fi
+	done
 	for name in "${!pid_of[@]}"; do
 		pid=${pid_of[$name]}
 		if [ -n "${name_of[$pid]:-}" ] && ! kill -0 "$pid" 2>/dev/null; then
@@ -69,7 +76,8 @@ look_around() {
 watch() {
 	local until=${1:-} dead code name
 	while :; do
-		if [ -z "$tick" ]; then
+		if [ -z "$tick" ] || ! kill -0 "$tick" 2>/dev/null; then
+			look_around
 			sleep 1 9>&- &
 			tick=$!
 		fi
@@ -80,7 +88,6 @@ watch() {
 		[ "$dead" != "$until" ] || return "$code"
 		if [ "$dead" = "$tick" ]; then
 			tick=
-			look_around
 		elif [ -n "${timer_of[$dead]:-}" ]; then
 			name=${timer_of[$dead]}
 			unset "timer_of[$dead]"
