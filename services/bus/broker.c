@@ -173,6 +173,7 @@ void broker_forget(struct broker *b, struct pending *p)
 		service_unqueue(p->service, p);
 	else if (p->state == PENDING_DISPATCHED)
 		backend_release(b, p, true);
+	quota_leave(&p->member->quota, p->bytes, b->now_us);
 	pending_remove(b->pending, p);
 }
 

@@ -5,7 +5,8 @@
  * tests and under the fuzzer without a network. One thread.
  *
  *	server.c         sockets, identity of a message      -> one of the three *_on_frames()
- *	member.c         client requests: header, rights, limits
+ *	member.c         client requests: limits, header, rights
+ *	quota.c          what one member may have outstanding, and how fast
  *	service_queue.c  queues of a service, fair between members; dispatch
  *	backend.c        workers: READY, credit, heartbeats, FINAL, loss
  *	pending.c        tokens and deadlines
@@ -35,10 +36,11 @@ struct broker_config {
 	size_t pending_bytes_max; /* their bytes */
 	uint32_t queue_entries;   /* waiting per service */
 	size_t queue_bytes;
-	uint32_t queue_share; /* waiting per service and member */
-	int64_t heartbeat_us; /* to each worker; lost after three without a word */
-	int64_t probe_us;     /* to workers that hold requests: finds a dead one sooner */
-	int64_t grace_us;     /* a service without workers keeps its queue so long */
+	uint32_t queue_share;       /* waiting per service and member */
+	struct quota_limits member; /* of members whose `limit` line says nothing; 0: none */
+	int64_t heartbeat_us;       /* to each worker; lost after three without a word */
+	int64_t probe_us;           /* to workers that hold requests: finds a dead one sooner */
+	int64_t grace_us;           /* a service without workers keeps its queue so long */
 	/*
 	 * Sends all parts (the first is the peer's id) without waiting: 0 and the parts are
 	 * consumed, or -1 and nothing happened.
@@ -52,8 +54,9 @@ struct lane {
 	struct member *member;
 	struct pending_list waiting;
 	uint32_t n;
-	size_t deficit; /* bytes it may send on in this round */
-	bool active;
+	size_t bytes;
+	size_t deficit; /* bytes it may send on in this turn */
+	bool active, on_turn;
 	TAILQ_ENTRY(lane) link;
 };
 TAILQ_HEAD(lane_list, lane);
@@ -215,7 +218,8 @@ int member_check_rights(struct broker *b, const struct member_key *key, const ch
 
 extern const struct err_kind bus_bad_frames, bus_not_granted, bus_acts_for, bus_key_revoked,
 	bus_no_service, bus_queue_full, bus_share_full, bus_no_credit, bus_broker_full,
-	bus_body_too_large, bus_expired_in_queue, bus_expired_in_flight, bus_worker_lost,
-	bus_draining, bus_killed_workers, bus_bad_reply;
+	bus_member_rate, bus_member_in_flight, bus_member_bytes, bus_body_too_large,
+	bus_expired_in_queue, bus_expired_in_flight, bus_worker_lost, bus_draining,
+	bus_killed_workers, bus_bad_reply;
 
 #endif

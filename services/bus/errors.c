@@ -14,17 +14,27 @@ const struct err_kind bus_key_revoked = {ERR_DENIED, "KEY_REVOKED",
 					 "the key of this system is no longer valid"};
 const struct err_kind bus_no_service = {
 	ERR_NO_SERVICE, "NO_SERVICE", "Không có tiến trình nào phục vụ %s", "no worker serves %s"};
-const struct err_kind bus_queue_full = {ERR_BUSY, "QUEUE_FULL", "Hàng đợi của %s đã đầy",
-					"the queue of %s is full"};
+/* The limits name themselves: what is full, and its bound. */
+const struct err_kind bus_queue_full = {ERR_BUSY, "QUEUE_FULL", "Hàng đợi của dịch vụ đã đầy: %s",
+					"the queue of the service is full: %s"};
 const struct err_kind bus_share_full = {ERR_BUSY, "QUEUE_SHARE_FULL",
-					"Hệ thống đã dùng hết phần hàng đợi của mình ở %s",
-					"this system's share of the queue of %s is full"};
+					"Hệ thống đã dùng hết phần của mình trong hàng đợi: %s",
+					"this system's share of the queue is used up: %s"};
+const struct err_kind bus_member_rate = {ERR_BUSY, "MEMBER_RATE",
+					 "Hệ thống gửi yêu cầu nhanh hơn hạn mức %s",
+					 "this system sends faster than its limit %s"};
+const struct err_kind bus_member_in_flight = {
+	ERR_BUSY, "MEMBER_IN_FLIGHT", "Hệ thống có quá nhiều yêu cầu đang chờ trả lời, hạn mức %s",
+	"this system has more requests under way than its limit %s"};
+const struct err_kind bus_member_bytes = {
+	ERR_BUSY, "MEMBER_BYTES", "Các yêu cầu đang chờ của hệ thống vượt hạn mức %s",
+	"the requests this system has under way are larger than its limit %s"};
 const struct err_kind bus_no_credit = {ERR_BUSY, "NO_FREE_WORKER",
 				       "Chưa có tiến trình rảnh phục vụ %s",
 				       "no worker of %s is free"};
 const struct err_kind bus_broker_full = {ERR_BUSY, "BROKER_FULL",
-					 "Bus đang có quá nhiều yêu cầu chờ xử lý",
-					 "the broker holds too many requests"};
+					 "Bus đang có quá nhiều yêu cầu chờ xử lý: %s",
+					 "the broker holds too many requests: %s"};
 const struct err_kind bus_body_too_large = {ERR_TOO_LARGE, "BODY_TOO_LARGE",
 					    "Nội dung thông điệp vượt quá %s byte",
 					    "the body is larger than %s bytes"};

@@ -22,6 +22,7 @@ static struct {
 	const char *members_dir, *rights, *http;
 	int64_t clock_offset_us, queue_entries, queue_bytes, queue_share, pending_max;
 	int64_t pending_bytes, grace_ms, drain_ms;
+	int64_t member_per_s, member_burst, member_in_flight, member_bytes;
 } env;
 
 static const struct env_var vars[] = {
@@ -51,6 +52,15 @@ static const struct env_var vars[] = {
 	 "requests accepted and not answered, in all", &env.pending_max},
 	{"LGSP_PENDING_BYTES", ENV_INT, "268435456", 1 << 20, 1LL << 34, "their bytes",
 	 &env.pending_bytes},
+	{"LGSP_MEMBER_REQUESTS_PER_S", ENV_INT, "3000", 0, 1000000,
+	 "of a member whose `limit` line in the rights file says nothing; 0: no limit",
+	 &env.member_per_s},
+	{"LGSP_MEMBER_BURST", ENV_INT, "6000", 0, 1000000,
+	 "requests it may send at once after a pause; 0: one second's", &env.member_burst},
+	{"LGSP_MEMBER_IN_FLIGHT", ENV_INT, "2048", 0, 1 << 22,
+	 "its requests accepted and not answered; 0: no limit", &env.member_in_flight},
+	{"LGSP_MEMBER_BYTES", ENV_INT, "67108864", 0, 1LL << 34, "their bytes; 0: no limit",
+	 &env.member_bytes},
 	{"LGSP_GRACE_MS", ENV_INT, "5000", 0, 300000,
 	 "how long requests wait for a service without workers, also after our start",
 	 &env.grace_ms},
@@ -100,6 +110,10 @@ static int configure(struct server_config *ret_config)
 			   .queue_entries = (uint32_t)env.queue_entries,
 			   .queue_bytes = (size_t)env.queue_bytes,
 			   .queue_share = (uint32_t)env.queue_share,
+			   .member = {.requests_per_s = (uint32_t)env.member_per_s,
+				      .burst = (uint32_t)env.member_burst,
+				      .in_flight = (uint32_t)env.member_in_flight,
+				      .bytes_in_flight = (uint64_t)env.member_bytes},
 			   .heartbeat_us = HEARTBEAT_US,
 			   .probe_us = PROBE_US,
 			   .grace_us = env.grace_ms * 1000},

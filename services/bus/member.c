@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +50,43 @@ int member_check_rights(struct broker *b, const struct member_key *key, const ch
 		return err_set(&b->err, &bus_acts_for, "on_behalf_of", what);
 	return 0;
 }
+
+/* --- what is looked at before the header is read --- */
+
+static size_t request_bytes(const struct request_frames *rf)
+{
+	return frame_size(rf->header) + (rf->body ? frame_size(rf->body) : 0);
+}
+
+static int check_quota(struct broker *b, struct member *m, const struct request_frames *rf)
+{
+	static const struct err_kind *const kinds[QUOTA_LIMITS] = {
+		[QUOTA_IN_FLIGHT] = &bus_member_in_flight,
+		[QUOTA_BYTES] = &bus_member_bytes,
+		[QUOTA_RATE] = &bus_member_rate,
+	};
+	struct quota_limits limits = quota_limits_of(&m->limits, &b->config.member);
+	uint32_t retry_ms = 0;
+	enum quota_limit broken =
+		quota_ask(&m->quota, &limits, request_bytes(rf), b->now_us, &retry_ms);
+	char what[64];
+
+	if (broken == QUOTA_NONE)
+		return 0;
+	snprintf(what, sizeof(what), "%s=%" PRIu64, quota_limit_name(broken),
+		 quota_limit_value(&limits, broken));
+	return err_set_retry(&b->err, kinds[broken], what, retry_ms);
+}
+
+static int check_cheap(struct broker *b, const struct member_key *key,
+		       const struct request_frames *rf)
+{
+	if (!key || !key->valid)
+		return err_set(&b->err, &bus_key_revoked, NULL, NULL);
+	return check_quota(b, key->member, rf);
+}
+
+/* --- what the header says --- */
 
 /* Everything but the service's state: 0, or the status in b->err. */
 static int check_request(struct broker *b, const struct member_key *key, const char *service,
@@ -115,19 +153,33 @@ static int make_caller(struct broker *b, struct pending *p, const Bus__RequestHe
 	return 0;
 }
 
-static struct pending *make_pending(struct broker *b, const struct peer *from,
+static int refuse_full(struct broker *b, const char *limit, uint64_t value)
+{
+	char what[64];
+
+	snprintf(what, sizeof(what), "%s=%" PRIu64, limit, value);
+	return err_set_retry(&b->err, &bus_broker_full, what, 1000);
+}
+
+/* NULL: the broker is full, b->err says of what. */
+static struct pending *make_pending(struct broker *b, const struct peer *from, struct member *m,
 				    const Bus__RequestHeader *h, const struct request_frames *rf)
 {
-	size_t bytes = frame_size(rf->header) + (rf->body ? frame_size(rf->body) : 0);
+	size_t bytes = request_bytes(rf);
 	int64_t deadline_us = b->now_us + (int64_t)h->deadline_ms * 1000;
-	struct pending *p = NULL;
+	struct pending *p;
 
-	if (pending_bytes(b->pending) + bytes <= b->config.pending_bytes_max)
-		p = pending_add(b->pending, b->now_us, deadline_us, bytes);
-	if (!p) {
-		err_set_retry(&b->err, &bus_broker_full, NULL, 1000);
+	if (pending_bytes(b->pending) + bytes > b->config.pending_bytes_max) {
+		refuse_full(b, "pending_bytes", b->config.pending_bytes_max);
 		return NULL;
 	}
+	p = pending_add(b->pending, b->now_us, deadline_us, bytes);
+	if (!p) {
+		refuse_full(b, "pending", b->config.pending_max);
+		return NULL;
+	}
+	quota_enter(&m->quota, bytes);
+	p->member = m;
 	p->client = *from;
 	p->flags = h->flags;
 	memcpy(p->message_id, h->message_id.data, sizeof(p->message_id));
@@ -161,10 +213,9 @@ static int accept_request(struct broker *b, const struct peer *from, struct memb
 	s = find_service(b, name);
 	if (!s)
 		return err_set_retry(&b->err, &bus_no_service, name, 1000);
-	p = make_pending(b, from, h, rf);
+	p = make_pending(b, from, key->member, h, rf);
 	if (!p)
 		return b->err.status;
-	p->member = key->member;
 	rc = make_caller(b, p, h);
 	if (rc == 0) {
 		take_header(p, h, rf->header);
@@ -175,6 +226,39 @@ static int accept_request(struct broker *b, const struct peer *from, struct memb
 	if (rc < 0)
 		broker_forget(b, p);
 	return rc;
+}
+
+/*
+ * The message id of a header that was not read, so that its refusal finds the caller's request:
+ * every packer we know writes field 1 first. False: it stands elsewhere, or nowhere.
+ */
+static bool peek_message_id(const struct request_frames *rf, ProtobufCBinaryData *ret_id)
+{
+	static const uint8_t start[] = {'L', 'G', 'H', '1', 1 << 3 | 2, 16};
+	uint8_t *bytes;
+
+	if (!rf->header || frame_size(rf->header) < sizeof(start) + 16)
+		return false;
+	bytes = (uint8_t *)(uintptr_t)frame_data(rf->header);
+	if (memcmp(bytes, start, sizeof(start)) != 0)
+		return false;
+	*ret_id = (ProtobufCBinaryData){.data = bytes + sizeof(start), .len = 16};
+	return true;
+}
+
+static void refuse(struct broker *b, const struct peer *from, struct member_key *key,
+		   const struct request_frames *rf, const Bus__RequestHeader *h)
+{
+	ProtobufCBinaryData id;
+	bool known = h || peek_message_id(rf, &id);
+
+	if (key) {
+		key->member->refused++;
+		metric_add(key->member->refused_metric, 1);
+	}
+	if (h)
+		id = h->message_id;
+	broker_refuse(b, from, rf->service, known ? &id : NULL, h ? h->traceparent : NULL);
 }
 
 void member_on_frames(struct broker *b, const struct peer *from, struct member_key *key,
@@ -188,6 +272,8 @@ void member_on_frames(struct broker *b, const struct peer *from, struct member_k
 	b->err.status = 0;
 	rc = member_read_frames(b, f, &rf);
 	if (rc == 0)
+		rc = check_cheap(b, key, &rf);
+	if (rc == 0)
 		rc = header_read_request(frame_data(rf.header), frame_size(rf.header), &b->arena,
 					 &h, &b->err);
 	if (rc == 0)
@@ -196,13 +282,7 @@ void member_on_frames(struct broker *b, const struct peer *from, struct member_k
 		key->member->requests++;
 		metric_add(key->member->requests_metric, 1);
 	}
-	if (rc < 0) {
-		if (key) {
-			key->member->refused++;
-			metric_add(key->member->refused_metric, 1);
-		}
-		broker_refuse(b, from, rf.service, h ? &h->message_id : NULL,
-			      h ? h->traceparent : NULL);
-	}
+	if (rc < 0)
+		refuse(b, from, key, &rf, h);
 	arena_done(&b->arena);
 }

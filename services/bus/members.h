@@ -13,6 +13,7 @@
 
 #include "common/base/crypt.h"
 #include "common/base/metric.h"
+#include "services/bus/quota.h"
 #include "services/bus/rights.h"
 
 #define MEMBERS_KEYS_MAX  4096
@@ -24,6 +25,8 @@ struct member {
 	unsigned index; /* dense, for tables by member */
 	const struct rights_of *rights;
 	bool present; /* has a valid key */
+	struct quota quota;
+	struct quota_limits limits; /* of its `limit` line; 0: the environment's */
 	uint64_t requests, refused;
 	struct metric *requests_metric, *refused_metric;
 };

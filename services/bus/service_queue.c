@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -5,8 +6,8 @@
 #include "common/wire/header.h"
 #include "services/bus/broker.h"
 
-#define QUANTUM_BYTES   16384 /* what a member may send on before it is another's turn */
-#define REQUEST_COST    4096  /* so that small requests count too */
+#define QUANTUM_BYTES   8192 /* what a member may send on before it is another's turn */
+#define REQUEST_COST    4096 /* so that small requests count too */
 #define RETRY_MIN_MS    50
 #define RETRY_MAX_MS    5000
 #define PACE_UNKNOWN_US 10000
@@ -88,9 +89,12 @@ static void lane_add(struct service *s, struct pending *p)
 
 	TAILQ_INSERT_TAIL(&lane->waiting, p, link);
 	lane->n++;
+	lane->bytes += p->bytes;
 	if (lane->active)
 		return;
+	/* What it had left of its last turn is gone: idle members save nothing up. */
 	lane->active = true;
+	lane->on_turn = false;
 	lane->deficit = 0;
 	TAILQ_INSERT_TAIL(&s->lanes, lane, link);
 }
@@ -100,6 +104,7 @@ static void lane_remove(struct service *s, struct pending *p)
 	struct lane *lane = lane_find(s, p->member);
 
 	TAILQ_REMOVE(&lane->waiting, p, link);
+	lane->bytes -= p->bytes;
 	if (--lane->n > 0)
 		return;
 	lane->active = false;
@@ -136,7 +141,15 @@ void service_unqueue(struct service *s, struct pending *p)
 	s->queued_bytes -= p->bytes;
 }
 
-/* Deficit round robin: each member in turn sends on what its quantum allows. */
+static size_t cost_of(const struct pending *p)
+{
+	return REQUEST_COST + p->bytes;
+}
+
+/*
+ * Deficit round robin (Shreedhar and Varghese 1995): whose turn it is gets a quantum, sends on what
+ * it can pay, and keeps the rest for its next turn while it has requests waiting.
+ */
 static struct pending *next_waiting(struct service *s)
 {
 	struct lane *lane;
@@ -144,17 +157,23 @@ static struct pending *next_waiting(struct service *s)
 	if (!TAILQ_EMPTY(&s->again))
 		return TAILQ_FIRST(&s->again);
 	while ((lane = TAILQ_FIRST(&s->lanes))) {
-		struct pending *p = TAILQ_FIRST(&lane->waiting);
-
-		if (lane->deficit >= REQUEST_COST + p->bytes) {
-			lane->deficit -= REQUEST_COST + p->bytes;
-			return p;
-		}
-		lane->deficit += QUANTUM_BYTES;
+		if (!lane->on_turn)
+			lane->deficit += QUANTUM_BYTES;
+		lane->on_turn = true;
+		if (lane->deficit >= cost_of(TAILQ_FIRST(&lane->waiting)))
+			return TAILQ_FIRST(&lane->waiting);
+		lane->on_turn = false;
 		TAILQ_REMOVE(&s->lanes, lane, link);
 		TAILQ_INSERT_TAIL(&s->lanes, lane, link);
 	}
 	return NULL;
+}
+
+/* What expired in the queue costs its member nothing. */
+static void pay(struct service *s, const struct pending *p)
+{
+	if (!p->first)
+		lane_find(s, p->member)->deficit -= cost_of(p);
 }
 
 void service_pump(struct broker *b, struct service *s)
@@ -169,6 +188,7 @@ void service_pump(struct broker *b, struct service *s)
 			broker_end(b, p);
 			continue;
 		}
+		pay(s, p);
 		service_unqueue(s, p);
 		if (backend_dispatch(b, w, p) == 0)
 			continue;
@@ -187,21 +207,60 @@ static uint32_t retry_after_ms(const struct service *s)
 					    : (ms > RETRY_MAX_MS ? RETRY_MAX_MS : ms));
 }
 
-static int check_bounds(struct broker *b, const struct service *s, const struct pending *p)
+static int refuse_bound(struct broker *b, const struct service *s, const struct err_kind *kind,
+			const char *limit, size_t value)
 {
+	char what[BUS_NAME_MAX + 64];
+
+	snprintf(what, sizeof(what), "%s, %s=%zu", s->name, limit, value);
+	return err_set_retry(&b->err, kind, what, retry_after_ms(s));
+}
+
+/* The member with most waiting, in requests or in bytes. */
+static struct lane *fullest_lane(const struct service *s, bool by_bytes)
+{
+	struct lane *it, *fullest = NULL;
+
+	TAILQ_FOREACH(it, &s->lanes, link)
+	if (!fullest || (by_bytes ? it->bytes > fullest->bytes : it->n > fullest->n))
+		fullest = it;
+	return fullest;
+}
+
+/*
+ * A full queue belongs to whoever fills it: a member with less waiting takes the place of the last
+ * requests of the member with most, which were never handed out and are told so. False: this member
+ * itself has most.
+ */
+static bool make_room(struct broker *b, struct service *s, const struct pending *p, bool by_bytes)
+{
+	const struct lane *own = lane_find(s, p->member);
+	struct lane *fullest = fullest_lane(s, by_bytes);
+	size_t has = own ? (by_bytes ? own->bytes : own->n) : 0;
+
+	if (!fullest || has + (by_bytes ? p->bytes : 1) >= (by_bytes ? fullest->bytes : fullest->n))
+		return false;
+	refuse_bound(b, s, &bus_share_full, by_bytes ? "queue_bytes" : "queue_entries",
+		     by_bytes ? b->config.queue_bytes : b->config.queue_entries);
+	broker_end(b, TAILQ_LAST(&fullest->waiting, pending_list));
+	return true;
+}
+
+static int check_bounds(struct broker *b, struct service *s, const struct pending *p)
+{
+	const struct broker_config *c = &b->config;
 	const struct lane *lane = lane_find(s, p->member);
-	const struct err_kind *full = NULL;
 
 	if (p->flags & HEADER_FLAG_NO_QUEUE)
-		full = &bus_no_credit;
-	else if (s->queued >= b->config.queue_entries ||
-		 s->queued_bytes + p->bytes > b->config.queue_bytes)
-		full = &bus_queue_full;
-	else if (lane && lane->n >= b->config.queue_share)
-		full = &bus_share_full;
-	if (!full)
-		return 0;
-	return err_set_retry(&b->err, full, s->name, retry_after_ms(s));
+		return err_set_retry(&b->err, &bus_no_credit, s->name, retry_after_ms(s));
+	if (lane && lane->n >= c->queue_share)
+		return refuse_bound(b, s, &bus_share_full, "queue_share", c->queue_share);
+	while (s->queued_bytes + p->bytes > c->queue_bytes)
+		if (!make_room(b, s, p, true))
+			return refuse_bound(b, s, &bus_queue_full, "queue_bytes", c->queue_bytes);
+	if (s->queued >= c->queue_entries && !make_room(b, s, p, false))
+		return refuse_bound(b, s, &bus_queue_full, "queue_entries", c->queue_entries);
+	return 0;
 }
 
 int service_submit(struct broker *b, struct service *s, struct pending *p)

@@ -335,7 +335,8 @@ int main(void)
 {
 	struct middle bus = {.name = "lgsp-bus", .broker = true}, proxy = {.name = "zmq_proxy"};
 	char env[2][128];
-	const char *list[] = {env[0], env[1], "LGSP_LOG_LEVEL=warn", NULL};
+	const char *list[] = {env[0], env[1], "LGSP_LOG_LEVEL=warn", "LGSP_MEMBER_REQUESTS_PER_S=0",
+			      NULL};
 	struct bus_keys caller_keys, worker_keys, broker_keys;
 	struct busd *busd;
 	void *context;

@@ -118,6 +118,8 @@ struct core *core_new(const struct broker_config *config)
 	for (int i = 0; i < CORE_MEMBERS; i++) {
 		c->keys[i] = members_find_key(members, keys[i]);
 		c->keys[i]->valid = true;
+		c->keys[i]->member->quota = (struct quota){0};
+		c->keys[i]->member->limits = (struct quota_limits){0};
 	}
 	conf.send = keep;
 	conf.send_arg = c;

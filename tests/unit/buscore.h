@@ -40,7 +40,7 @@ struct core_part {
 	core_deliver(c, side, peer, member, (const struct core_part[]){__VA_ARGS__},               \
 		     ARRAY_LEN(((const struct core_part[]){__VA_ARGS__})))
 
-/* config NULL: core_config(). Keys that a test revoked are valid again. */
+/* config NULL: core_config(). Keys that a test revoked are valid again, quotas unused. */
 struct core *core_new(const struct broker_config *config);
 void core_free(struct core *c);
 struct broker_config core_config(void);

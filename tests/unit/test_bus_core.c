@@ -1,4 +1,4 @@
-// with: services/bus/broker.c services/bus/service_queue.c services/bus/pending.c services/bus/backend.c services/bus/member.c services/bus/admin.c services/bus/stats.c services/bus/errors.c services/bus/members.c services/bus/rights.c tests/unit/buscore.c
+// with: services/bus/broker.c services/bus/service_queue.c services/bus/pending.c services/bus/backend.c services/bus/member.c services/bus/quota.c services/bus/admin.c services/bus/stats.c services/bus/errors.c services/bus/members.c services/bus/rights.c tests/unit/buscore.c tests/unit/corerig.c
 /*
  * The broker's core in given time: golden bytes of every frame, bounds, turns, losses. What needs
  * sockets is in tests/it/test_bus*.c.
@@ -16,113 +16,7 @@
 #include "common/base/clock.h"
 #include "common/base/crypt.h"
 #include "common/wire/header.h"
-#include "tests/unit/buscore.h"
-
-#define A    0
-#define B    1
-#define ECHO 2
-#define MOLE 3
-#define OP   4
-
-/* Connections. */
-#define CALLER  10
-#define OTHER   11
-#define WORKER  20
-#define WORKER2 21
-
-struct fixture {
-	struct core *c;
-	struct arena arena;
-	uint8_t id[16];
-	struct err err;
-};
-
-static int setup_with(void **state, const struct broker_config *config)
-{
-	struct fixture *f = base_alloc(sizeof(*f));
-
-	f->c = core_new(config);
-	arena_init(&f->arena, 64 << 20);
-	memcpy(f->id, "0123456789abcdef", 16);
-	*state = f;
-	return 0;
-}
-
-static int setup(void **state)
-{
-	return setup_with(state, NULL);
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	core_free(f->c);
-	arena_done(&f->arena);
-	free(f);
-	return 0;
-}
-
-static void join(struct fixture *f, uint8_t worker, uint32_t credit)
-{
-	DELIVER(f->c, SIDE_BACKEND, worker, ECHO, PART(BUS_MDP_WORKER), BYTE(BUS_W_READY),
-		PART("echo"), core_hello(&f->arena, credit, 0, false));
-}
-
-static void hello(struct fixture *f, uint8_t worker, struct core_part bytes)
-{
-	DELIVER(f->c, SIDE_BACKEND, worker, ECHO, PART(BUS_MDP_WORKER), BYTE(BUS_W_HEARTBEAT),
-		bytes);
-}
-
-/* Each request under an id of its own. */
-static void ask_flags(struct fixture *f, uint8_t peer, int member, const char *body, uint32_t flags)
-{
-	f->id[0]++;
-	DELIVER(f->c, SIDE_MEMBER, peer, member, PART(BUS_MDP_CLIENT), BYTE(BUS_C_REQUEST),
-		PART("echo"), core_header(&f->arena, "Say", 10000, flags, f->id), PART(body));
-}
-
-static void ask(struct fixture *f, uint8_t peer, int member, const char *body)
-{
-	ask_flags(f, peer, member, body, 0);
-}
-
-/* Token of the i-th message to the worker that is a REQUEST. */
-static const struct frames *request_to(struct fixture *f, uint8_t worker, unsigned i)
-{
-	for (unsigned at = 0;; at++) {
-		const struct frames *m = core_sent_to(f->c, worker, at);
-
-		if (frame_command(&m->part[2]) == BUS_W_REQUEST && i-- == 0)
-			return m;
-	}
-}
-
-static unsigned requests_to(struct fixture *f, uint8_t worker)
-{
-	unsigned n = 0;
-
-	for (unsigned at = 0; at < core_count_to(f->c, worker); at++)
-		n += frame_command(&core_sent_to(f->c, worker, at)->part[2]) == BUS_W_REQUEST;
-	return n;
-}
-
-static void answer(struct fixture *f, uint8_t worker, const struct frames *request,
-		   const char *body)
-{
-	uint8_t token[16];
-
-	memcpy(token, frame_data(&request->part[3]), 16);
-	DELIVER(f->c, SIDE_BACKEND, worker, ECHO, PART(BUS_MDP_WORKER), BYTE(BUS_W_FINAL),
-		BYTES(token, 16), PART(""), core_ok(&f->arena), PART(body));
-}
-
-static void expect(struct fixture *f, uint8_t peer, unsigned i, int status, const char *code)
-{
-	assert_int_equal(core_status(core_sent_to(f->c, peer, i), &f->err), status);
-	assert_string_equal(err_code(&f->err), code);
-}
+#include "tests/unit/corerig.h"
 
 static void assert_hex(const zmq_msg_t *part, const char *hex)
 {
@@ -141,9 +35,9 @@ static void request_to_the_worker_has_these_bytes(void **state)
 	const struct frames *m;
 	char hex[256];
 
-	join(f, WORKER, 4);
-	ask(f, CALLER, A, "body");
-	m = request_to(f, WORKER, 0);
+	core_join(f, WORKER, 4);
+	core_ask(f, CALLER, A, "body");
+	m = core_request_to(f, WORKER, 0);
 	assert_int_equal(m->n, 8);
 	assert_hex(&m->part[0], "0000000014"); /* the worker's id: never leaves the broker */
 	assert_hex(&m->part[1], "4d4450573032");
@@ -167,9 +61,9 @@ static void final_to_the_caller_has_these_bytes(void **state)
 	struct fixture *f = *state;
 	const struct frames *m;
 
-	join(f, WORKER, 4);
-	ask(f, CALLER, A, "body");
-	answer(f, WORKER, request_to(f, WORKER, 0), "reply");
+	core_join(f, WORKER, 4);
+	core_ask(f, CALLER, A, "body");
+	core_answer(f, WORKER, core_request_to(f, WORKER, 0), "reply");
 	m = core_sent_to(f->c, CALLER, 0);
 	assert_int_equal(m->n, 6);
 	assert_hex(&m->part[1], "4d4450433032");
@@ -190,9 +84,9 @@ static void worker_cannot_answer_for_another_message(void **state)
 	uint8_t token[16], *bytes;
 	size_t n;
 
-	join(f, WORKER, 4);
-	ask(f, CALLER, A, "body");
-	memcpy(token, frame_data(&request_to(f, WORKER, 0)->part[3]), 16);
+	core_join(f, WORKER, 4);
+	core_ask(f, CALLER, A, "body");
+	memcpy(token, frame_data(&core_request_to(f, WORKER, 0)->part[3]), 16);
 	lie.status = COMMON__STATUS__STATUS_OK;
 	lie.message_id = (ProtobufCBinaryData){.data = (uint8_t[16]){9}, .len = 16};
 	assert_int_equal(header_write(&lie.base, &f->arena, &bytes, &n, &f->err), 0);
@@ -212,7 +106,7 @@ static void broker_answers_ready_with_a_hello(void **state)
 	Bus__BrokerHello *h;
 
 	clock_set_business_offset_us(-5);
-	join(f, WORKER, 4);
+	core_join(f, WORKER, 4);
 	clock_set_business_offset_us(0);
 	m = core_sent_to(f->c, WORKER, 0);
 	assert_int_equal(m->n, 4);
@@ -225,7 +119,7 @@ static void broker_answers_ready_with_a_hello(void **state)
 	assert_string_equal(h->rights_hash, members_hash(f->c->members));
 	assert_false(h->drain_acknowledged);
 	core_forget_sent(f->c);
-	hello(f, WORKER, core_hello(&f->arena, 4, 0, true));
+	core_hello_again(f, WORKER, core_hello(&f->arena, 4, 0, true));
 	m = core_sent_to(f->c, WORKER, 0);
 	assert_int_equal(header_read_broker_hello(frame_data(&m->part[3]), frame_size(&m->part[3]),
 						  &f->arena, &h, &f->err),
@@ -239,39 +133,39 @@ static void workers_take_turns(void **state)
 {
 	struct fixture *f = *state;
 
-	join(f, WORKER, 3);
-	join(f, WORKER2, 3);
+	core_join(f, WORKER, 3);
+	core_join(f, WORKER2, 3);
 	for (int i = 0; i < 6; i++)
-		ask(f, CALLER, A, "x");
-	assert_int_equal(requests_to(f, WORKER), 3);
-	assert_int_equal(requests_to(f, WORKER2), 3);
-	ask(f, CALLER, A, "waits");
+		core_ask(f, CALLER, A, "x");
+	assert_int_equal(core_requests_to(f, WORKER), 3);
+	assert_int_equal(core_requests_to(f, WORKER2), 3);
+	core_ask(f, CALLER, A, "waits");
 	assert_int_equal(f->c->b->services.tqh_first->queued, 1);
-	answer(f, WORKER2, request_to(f, WORKER2, 0), "r");
-	assert_int_equal(requests_to(f, WORKER2), 4);
+	core_answer(f, WORKER2, core_request_to(f, WORKER2, 0), "r");
+	assert_int_equal(core_requests_to(f, WORKER2), 4);
 }
 
 static void credit_can_grow_shrink_and_be_lied_about(void **state)
 {
 	struct fixture *f = *state;
 
-	join(f, WORKER, 1);
+	core_join(f, WORKER, 1);
 	for (int i = 0; i < 6; i++)
-		ask(f, CALLER, A, "x");
-	assert_int_equal(requests_to(f, WORKER), 1);
-	hello(f, WORKER, core_hello(&f->arena, 3, 0, false));
-	assert_int_equal(requests_to(f, WORKER), 3);
+		core_ask(f, CALLER, A, "x");
+	assert_int_equal(core_requests_to(f, WORKER), 1);
+	core_hello_again(f, WORKER, core_hello(&f->arena, 3, 0, false));
+	assert_int_equal(core_requests_to(f, WORKER), 3);
 	/* One parked: one more. Parked beyond what it holds: no more than it holds. */
-	hello(f, WORKER, core_hello(&f->arena, 3, 1, false));
-	assert_int_equal(requests_to(f, WORKER), 4);
-	hello(f, WORKER, core_hello(&f->arena, 0, 1000, false));
-	assert_int_equal(requests_to(f, WORKER), 4);
-	hello(f, WORKER, core_hello(&f->arena, 3, 0, true));
-	answer(f, WORKER, request_to(f, WORKER, 0), "r");
-	answer(f, WORKER, request_to(f, WORKER, 1), "r");
-	assert_int_equal(requests_to(f, WORKER), 4); /* draining */
-	hello(f, WORKER, core_hello(&f->arena, UINT32_MAX, 0, false));
-	assert_int_equal(requests_to(f, WORKER), 6);
+	core_hello_again(f, WORKER, core_hello(&f->arena, 3, 1, false));
+	assert_int_equal(core_requests_to(f, WORKER), 4);
+	core_hello_again(f, WORKER, core_hello(&f->arena, 0, 1000, false));
+	assert_int_equal(core_requests_to(f, WORKER), 4);
+	core_hello_again(f, WORKER, core_hello(&f->arena, 3, 0, true));
+	core_answer(f, WORKER, core_request_to(f, WORKER, 0), "r");
+	core_answer(f, WORKER, core_request_to(f, WORKER, 1), "r");
+	assert_int_equal(core_requests_to(f, WORKER), 4); /* draining */
+	core_hello_again(f, WORKER, core_hello(&f->arena, UINT32_MAX, 0, false));
+	assert_int_equal(core_requests_to(f, WORKER), 6);
 }
 
 /* --- bounds --- */
@@ -281,7 +175,7 @@ static int setup_bytes(void **state)
 	struct broker_config config = core_config();
 
 	config.queue_bytes = 4000;
-	return setup_with(state, &config);
+	return corerig_setup_with(state, &config);
 }
 
 static void queue_is_bounded_by_bytes(void **state)
@@ -291,10 +185,10 @@ static void queue_is_bounded_by_bytes(void **state)
 
 	memset(body, 'x', sizeof(body) - 1);
 	body[sizeof(body) - 1] = 0;
-	join(f, WORKER, 1);
+	core_join(f, WORKER, 1);
 	for (int i = 0; i < 4; i++)
-		ask(f, CALLER, A, body);
-	expect(f, CALLER, 0, ERR_BUSY, "QUEUE_FULL");
+		core_ask(f, CALLER, A, body);
+	core_expect(f, CALLER, 0, ERR_BUSY, "QUEUE_FULL");
 	assert_in_range(f->err.retry_after_ms, 1, 60000);
 	assert_false(f->err.outcome_unknown);
 }
@@ -304,7 +198,7 @@ static int setup_all_bytes(void **state)
 	struct broker_config config = core_config();
 
 	config.pending_bytes_max = 4000;
-	return setup_with(state, &config);
+	return corerig_setup_with(state, &config);
 }
 
 static void broker_is_bounded_by_bytes(void **state)
@@ -314,13 +208,13 @@ static void broker_is_bounded_by_bytes(void **state)
 
 	memset(body, 'x', sizeof(body) - 1);
 	body[sizeof(body) - 1] = 0;
-	join(f, WORKER, 10);
+	core_join(f, WORKER, 10);
 	for (int i = 0; i < 3; i++)
-		ask(f, CALLER, A, body);
-	expect(f, CALLER, 0, ERR_BUSY, "BROKER_FULL");
-	answer(f, WORKER, request_to(f, WORKER, 0), "r");
-	ask(f, CALLER, A, body);
-	assert_int_equal(requests_to(f, WORKER), 3);
+		core_ask(f, CALLER, A, body);
+	core_expect(f, CALLER, 0, ERR_BUSY, "BROKER_FULL");
+	core_answer(f, WORKER, core_request_to(f, WORKER, 0), "r");
+	core_ask(f, CALLER, A, body);
+	assert_int_equal(core_requests_to(f, WORKER), 3);
 }
 
 /* Bytes count, not only requests: the one with large bodies gets fewer of them through. */
@@ -332,18 +226,18 @@ static void members_share_a_queue_by_bytes(void **state)
 
 	memset(body, 'x', sizeof(body) - 1);
 	body[sizeof(body) - 1] = 0;
-	join(f, WORKER, 1);
-	ask(f, CALLER, A, "first");
+	core_join(f, WORKER, 1);
+	core_ask(f, CALLER, A, "first");
 	for (int i = 0; i < 20; i++) {
-		ask(f, CALLER, A, body);
-		ask(f, OTHER, B, "small");
+		core_ask(f, CALLER, A, body);
+		core_ask(f, OTHER, B, "small");
 	}
 	for (unsigned i = 0; i < 20; i++) {
-		const struct frames *m = request_to(f, WORKER, i);
+		const struct frames *m = core_request_to(f, WORKER, i);
 
 		large += frame_size(&m->part[7]) > 1000;
 		small += frame_is(&m->part[7], "small");
-		answer(f, WORKER, m, "r");
+		core_answer(f, WORKER, m, "r");
 	}
 	assert_in_range(large, 3, 6);
 	assert_in_range(small, 13, 16);
@@ -355,22 +249,22 @@ static void silent_worker_is_lost_after_three_heartbeats(void **state)
 {
 	struct fixture *f = *state;
 
-	join(f, WORKER, 4);
-	ask(f, CALLER, A, "x");
+	core_join(f, WORKER, 4);
+	core_ask(f, CALLER, A, "x");
 	core_pass(f->c, 5900000);
 	assert_int_equal(core_count_to(f->c, CALLER), 0);
-	hello(f, WORKER, core_hello(&f->arena, 4, 0, false));
+	core_hello_again(f, WORKER, core_hello(&f->arena, 4, 0, false));
 	core_pass(f->c, 3900000);
 	assert_int_equal(core_count_to(f->c, CALLER), 0);
-	ask_flags(f, CALLER, A, "y", 0);
+	core_ask_flags(f, CALLER, A, "y", 0);
 	core_pass(f->c, 2300000);
 	assert_int_equal(core_count_to(f->c, CALLER), 2);
-	expect(f, CALLER, 0, ERR_EXPIRED, "EXPIRED_IN_FLIGHT");
-	expect(f, CALLER, 1, ERR_WORKER_LOST, "WORKER_LOST");
+	core_expect(f, CALLER, 0, ERR_EXPIRED, "EXPIRED_IN_FLIGHT");
+	core_expect(f, CALLER, 1, ERR_WORKER_LOST, "WORKER_LOST");
 	assert_true(f->err.outcome_unknown);
 	/* It speaks again: it is told to join again. */
 	core_forget_sent(f->c);
-	hello(f, WORKER, core_hello(&f->arena, 4, 0, false));
+	core_hello_again(f, WORKER, core_hello(&f->arena, 4, 0, false));
 	assert_int_equal(frame_command(&core_sent_to(f->c, WORKER, 0)->part[2]), BUS_W_DISCONNECT);
 }
 
@@ -378,11 +272,11 @@ static void heartbeats_come_faster_to_busy_workers(void **state)
 {
 	struct fixture *f = *state;
 
-	join(f, WORKER, 4);
+	core_join(f, WORKER, 4);
 	core_forget_sent(f->c);
 	core_pass(f->c, 4100000);
 	assert_int_equal(core_count_to(f->c, WORKER), 2);
-	ask(f, CALLER, A, "x");
+	core_ask(f, CALLER, A, "x");
 	core_forget_sent(f->c);
 	core_pass(f->c, 1100000);
 	assert_int_equal(core_count_to(f->c, WORKER), 2);
@@ -392,19 +286,19 @@ static void vanished_worker_is_found_by_the_probe(void **state)
 {
 	struct fixture *f = *state;
 
-	join(f, WORKER, 4);
-	join(f, WORKER2, 4);
-	ask_flags(f, CALLER, A, "again", HEADER_FLAG_REPEATABLE);
-	ask_flags(f, CALLER, A, "again", HEADER_FLAG_REPEATABLE);
+	core_join(f, WORKER, 4);
+	core_join(f, WORKER2, 4);
+	core_ask_flags(f, CALLER, A, "again", HEADER_FLAG_REPEATABLE);
+	core_ask_flags(f, CALLER, A, "again", HEADER_FLAG_REPEATABLE);
 	f->c->gone = WORKER;
 	core_pass(f->c, 600000);
-	assert_int_equal(requests_to(f, WORKER2), 2);
+	assert_int_equal(core_requests_to(f, WORKER2), 2);
 	assert_int_equal(core_count_to(f->c, CALLER), 0);
 	/* The lost worker's token is worth nothing, even on the new worker's connection. */
-	answer(f, WORKER2, request_to(f, WORKER, 0), "forged");
+	core_answer(f, WORKER2, core_request_to(f, WORKER, 0), "forged");
 	assert_int_equal(core_count_to(f->c, CALLER), 0);
-	answer(f, WORKER2, request_to(f, WORKER2, 0), "r");
-	answer(f, WORKER2, request_to(f, WORKER2, 1), "r");
+	core_answer(f, WORKER2, core_request_to(f, WORKER2, 0), "r");
+	core_answer(f, WORKER2, core_request_to(f, WORKER2, 1), "r");
 	assert_int_equal(core_count_to(f->c, CALLER), 2);
 }
 
@@ -412,13 +306,13 @@ static void worker_gone_at_dispatch_costs_the_request_nothing(void **state)
 {
 	struct fixture *f = *state;
 
-	join(f, WORKER, 4);
-	join(f, WORKER2, 4);
+	core_join(f, WORKER, 4);
+	core_join(f, WORKER2, 4);
 	f->c->gone = WORKER;
-	ask(f, CALLER, A, "not repeatable");
-	ask(f, CALLER, A, "not repeatable");
-	assert_int_equal(requests_to(f, WORKER2), 2);
-	assert_true(frame_is(&request_to(f, WORKER2, 0)->part[7], "not repeatable"));
+	core_ask(f, CALLER, A, "not repeatable");
+	core_ask(f, CALLER, A, "not repeatable");
+	assert_int_equal(core_requests_to(f, WORKER2), 2);
+	assert_true(frame_is(&core_request_to(f, WORKER2, 0)->part[7], "not repeatable"));
 	assert_int_equal(core_count_to(f->c, CALLER), 0);
 }
 
@@ -426,11 +320,11 @@ static void redispatched_request_that_finds_no_worker_is_unknown(void **state)
 {
 	struct fixture *f = *state;
 
-	join(f, WORKER, 4);
-	ask_flags(f, CALLER, A, "again", HEADER_FLAG_REPEATABLE);
+	core_join(f, WORKER, 4);
+	core_ask_flags(f, CALLER, A, "again", HEADER_FLAG_REPEATABLE);
 	DELIVER(f->c, SIDE_BACKEND, WORKER, ECHO, PART(BUS_MDP_WORKER), BYTE(BUS_W_DISCONNECT));
 	core_pass(f->c, 200000);
-	expect(f, CALLER, 0, ERR_WORKER_LOST, "WORKER_LOST");
+	core_expect(f, CALLER, 0, ERR_WORKER_LOST, "WORKER_LOST");
 	assert_true(f->err.outcome_unknown);
 }
 
@@ -439,14 +333,14 @@ static void redispatch_happens_once(void **state)
 	struct fixture *f = *state;
 
 	for (uint8_t w = WORKER; w < WORKER + 2; w++) {
-		join(f, w, 4);
+		core_join(f, w, 4);
 		if (w == WORKER)
-			ask_flags(f, CALLER, A, "again", HEADER_FLAG_REPEATABLE);
+			core_ask_flags(f, CALLER, A, "again", HEADER_FLAG_REPEATABLE);
 	}
 	for (uint8_t w = WORKER; w < WORKER + 2; w++)
 		DELIVER(f->c, SIDE_BACKEND, w, ECHO, PART(BUS_MDP_WORKER), BYTE(BUS_W_DISCONNECT));
 	/* Both said good-bye: lost, but not the request's fault. */
-	expect(f, CALLER, 0, ERR_WORKER_LOST, "WORKER_LOST");
+	core_expect(f, CALLER, 0, ERR_WORKER_LOST, "WORKER_LOST");
 	assert_int_equal(broker_deaths(f->c->b, f->c->keys[A]->member, f->id), 0);
 }
 
@@ -458,28 +352,28 @@ static void deaths_are_forgotten_after_a_while(void **state)
 	for (int i = 0; i < 2; i++) {
 		uint8_t w = (uint8_t)(WORKER + i);
 
-		join(f, w, 4);
+		core_join(f, w, 4);
 		f->c->gone = 0;
 		f->id[0] = 'x' - 1; /* the same message each time */
-		ask(f, CALLER, A, "poison");
+		core_ask(f, CALLER, A, "poison");
 		f->c->gone = w;
 		core_pass(f->c, 600000);
 	}
 	f->c->gone = 0;
-	join(f, WORKER, 4);
+	core_join(f, WORKER, 4);
 	core_forget_sent(f->c);
 	f->id[0] = 'x' - 1;
-	ask(f, CALLER, A, "poison");
-	expect(f, CALLER, 0, ERR_INTERNAL, "KILLED_WORKERS");
+	core_ask(f, CALLER, A, "poison");
+	core_expect(f, CALLER, 0, ERR_INTERNAL, "KILLED_WORKERS");
 	assert_true(f->err.outcome_unknown);
 	/* Another member's message of that id is another message. */
 	f->id[0] = 'x' - 1;
-	ask(f, OTHER, B, "fine");
-	assert_int_equal(requests_to(f, WORKER), 1);
+	core_ask(f, OTHER, B, "fine");
+	assert_int_equal(core_requests_to(f, WORKER), 1);
 	f->c->b->now_us += 601 * CLOCK_US_PER_S;
 	f->id[0] = 'x' - 1;
-	ask(f, CALLER, A, "forgiven");
-	assert_int_equal(requests_to(f, WORKER), 2);
+	core_ask(f, CALLER, A, "forgiven");
+	assert_int_equal(core_requests_to(f, WORKER), 2);
 }
 
 /* --- time --- */
@@ -488,22 +382,22 @@ static void late_answer_frees_the_worker(void **state)
 {
 	struct fixture *f = *state;
 
-	join(f, WORKER, 1);
-	ask(f, CALLER, A, "slow");
+	core_join(f, WORKER, 1);
+	core_ask(f, CALLER, A, "slow");
 	for (int i = 0; i < 6; i++) {
 		core_pass(f->c, 1990000);
-		hello(f, WORKER, core_hello(&f->arena, 1, 0, false));
+		core_hello_again(f, WORKER, core_hello(&f->arena, 1, 0, false));
 	}
-	expect(f, CALLER, 0, ERR_EXPIRED, "EXPIRED_IN_FLIGHT");
-	ask(f, CALLER, A, "next");
-	assert_int_equal(requests_to(f, WORKER), 1);
-	answer(f, WORKER, request_to(f, WORKER, 0), "late");
+	core_expect(f, CALLER, 0, ERR_EXPIRED, "EXPIRED_IN_FLIGHT");
+	core_ask(f, CALLER, A, "next");
+	assert_int_equal(core_requests_to(f, WORKER), 1);
+	core_answer(f, WORKER, core_request_to(f, WORKER, 0), "late");
 	assert_int_equal(core_count_to(f->c, CALLER), 1);
-	assert_int_equal(requests_to(f, WORKER), 2);
+	assert_int_equal(core_requests_to(f, WORKER), 2);
 	/* FINALs for nothing do not make credit. */
-	answer(f, WORKER, request_to(f, WORKER, 0), "late");
-	ask(f, CALLER, A, "third");
-	assert_int_equal(requests_to(f, WORKER), 2);
+	core_answer(f, WORKER, core_request_to(f, WORKER, 0), "late");
+	core_ask(f, CALLER, A, "third");
+	assert_int_equal(core_requests_to(f, WORKER), 2);
 }
 
 /* --- drain --- */
@@ -512,19 +406,19 @@ static void drain_refuses_waits_and_ends(void **state)
 {
 	struct fixture *f = *state;
 
-	join(f, WORKER, 1);
-	ask(f, CALLER, A, "in flight");
-	ask(f, CALLER, A, "queued");
+	core_join(f, WORKER, 1);
+	core_ask(f, CALLER, A, "in flight");
+	core_ask(f, CALLER, A, "queued");
 	broker_drain(f->c->b);
-	expect(f, CALLER, 0, ERR_DRAINING, "BUS_DRAINING");
+	core_expect(f, CALLER, 0, ERR_DRAINING, "BUS_DRAINING");
 	assert_false(f->err.outcome_unknown);
-	ask(f, CALLER, A, "new");
-	expect(f, CALLER, 1, ERR_DRAINING, "BUS_DRAINING");
+	core_ask(f, CALLER, A, "new");
+	core_expect(f, CALLER, 1, ERR_DRAINING, "BUS_DRAINING");
 	assert_false(broker_drained(f->c->b));
-	answer(f, WORKER, request_to(f, WORKER, 0), "r");
-	expect(f, CALLER, 2, 0, "");
+	core_answer(f, WORKER, core_request_to(f, WORKER, 0), "r");
+	core_expect(f, CALLER, 2, 0, "");
 	assert_true(broker_drained(f->c->b));
-	join(f, WORKER2, 1);
+	core_join(f, WORKER2, 1);
 	assert_int_equal(frame_command(&core_sent_to(f->c, WORKER2, 0)->part[2]), BUS_W_DISCONNECT);
 	core_forget_sent(f->c);
 	broker_dismiss(f->c->b);
@@ -537,23 +431,23 @@ static void revoked_keys_are_refused_everywhere(void **state)
 {
 	struct fixture *f = *state;
 
-	join(f, WORKER, 4);
+	core_join(f, WORKER, 4);
 	f->c->keys[A]->valid = false;
-	ask(f, CALLER, A, "x");
-	expect(f, CALLER, 0, ERR_DENIED, "KEY_REVOKED");
-	ask(f, OTHER, -1, "x");
-	expect(f, OTHER, 0, ERR_DENIED, "KEY_REVOKED");
-	ask(f, OTHER, B, "in flight");
+	core_ask(f, CALLER, A, "x");
+	core_expect(f, CALLER, 0, ERR_DENIED, "KEY_REVOKED");
+	core_ask(f, OTHER, -1, "x");
+	core_expect(f, OTHER, 0, ERR_DENIED, "KEY_REVOKED");
+	core_ask(f, OTHER, B, "in flight");
 	f->c->keys[ECHO]->valid = false;
 	core_forget_sent(f->c);
-	hello(f, WORKER, core_hello(&f->arena, 4, 0, false));
+	core_hello_again(f, WORKER, core_hello(&f->arena, 4, 0, false));
 	assert_int_equal(frame_command(&core_sent_to(f->c, WORKER, 0)->part[2]), BUS_W_DISCONNECT);
-	expect(f, OTHER, 0, ERR_WORKER_LOST, "WORKER_LOST");
+	core_expect(f, OTHER, 0, ERR_WORKER_LOST, "WORKER_LOST");
 }
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, corerig_setup, corerig_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(request_to_the_worker_has_these_bytes),
 		TEST(final_to_the_caller_has_these_bytes),
@@ -561,9 +455,10 @@ int main(void)
 		TEST(broker_answers_ready_with_a_hello),
 		TEST(workers_take_turns),
 		TEST(credit_can_grow_shrink_and_be_lied_about),
-		cmocka_unit_test_setup_teardown(queue_is_bounded_by_bytes, setup_bytes, teardown),
+		cmocka_unit_test_setup_teardown(queue_is_bounded_by_bytes, setup_bytes,
+						corerig_teardown),
 		cmocka_unit_test_setup_teardown(broker_is_bounded_by_bytes, setup_all_bytes,
-						teardown),
+						corerig_teardown),
 		TEST(members_share_a_queue_by_bytes),
 		TEST(silent_worker_is_lost_after_three_heartbeats),
 		TEST(heartbeats_come_faster_to_busy_workers),
