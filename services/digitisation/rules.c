@@ -3,6 +3,7 @@
 #include "common/base/base.h"
 #include "common/base/civil.h"
 #include "common/base/crypt.h"
+#include "common/base/identity.h"
 #include "common/base/utf8.h"
 #include "services/digitisation/digitisation.h"
 
@@ -19,8 +20,9 @@ static const struct err_kind bad_media_type = {
 static const struct err_kind bad_name = {ERR_INVALID, "BAD_FILE_NAME", "Tên tệp trống hoặc quá dài",
 					 "the file name is empty or too long"};
 static const struct err_kind bad_owner = {
-	ERR_INVALID, "BAD_OWNER", "Chủ sở hữu phải là công dân (12 số) hoặc tổ chức (mã số thuế)",
-	"an owner is a citizen (12 digits) or an organisation (tax code)"};
+	ERR_INVALID, "BAD_OWNER",
+	"Chủ sở hữu phải là công dân (số định danh) hoặc tổ chức (mã số thuế)",
+	"an owner is a citizen (citizen number) or an organisation (tax code)"};
 static const struct err_kind bad_date = {ERR_INVALID, "BAD_DATE", "Ngày %s không hợp lệ",
 					 "%s is not a valid date here"};
 static const struct err_kind bad_origin = {
@@ -82,20 +84,6 @@ size_t rules_chunk_size(int64_t size_bytes, uint32_t index)
 	return left < DIGITISATION_CHUNK_BYTES ? (size_t)left : DIGITISATION_CHUNK_BYTES;
 }
 
-static bool is_owner(const Digitisation__Owner *owner)
-{
-	size_t digits;
-
-	if (!owner)
-		return false;
-	digits = strspn(owner->number, "0123456789");
-	if (owner->number[digits] != '\0')
-		return false;
-	if (strcmp(owner->kind, "citizen") == 0)
-		return digits == 12;
-	return strcmp(owner->kind, "organisation") == 0 && (digits == 10 || digits == 13);
-}
-
 static void check_dates(const Digitisation__RegisterRecordRequest *in, int32_t today,
 			struct rules_record_dates *ret, struct err *err)
 {
@@ -120,7 +108,7 @@ int rules_check_record(const Digitisation__RegisterRecordRequest *in, int32_t to
 		if (!*required[i][1])
 			err_add(err, &err_required_field, required[i][0], NULL);
 	}
-	if (!is_owner(in->owner))
+	if (!in->owner || !identity_owner(in->owner->kind, in->owner->number, today))
 		err_add(err, &bad_owner, "owner", NULL);
 	if (in->origin == DIGITISATION__RECORD_ORIGIN__RECORD_ORIGIN_UNSPECIFIED)
 		err_add(err, &bad_origin, "origin", NULL);

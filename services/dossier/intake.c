@@ -7,6 +7,7 @@
 
 #include "common/base/base.h"
 #include "common/base/civil.h"
+#include "common/base/identity.h"
 #include "services/dossier/dossier.h"
 
 static const struct err_kind agency_not_in_force = {
@@ -259,7 +260,7 @@ static int add_dossier(struct call *c, const struct filing *f)
 	tx_add(c, &insert_dossier, DB_TEXT(f->code), DB_TEXT(f->procedure->code),
 	       DB_INT4(f->procedure->version), DB_TEXT(in->agency_code), DB_TEXT(f->competent),
 	       DB_INT4(in->channel), DB_TIME(c->now_us), DB_TEXT(a->kind), DB_TEXT(a->number),
-	       DB_TEXT(dossier_nfc(c, a->name)), DB_TEXT(rules_phone_normal(c->arena, a->phone)),
+	       DB_TEXT(dossier_nfc(c, a->name)), DB_TEXT(identity_phone_normal(c->arena, a->phone)),
 	       DB_TEXT(dossier_nfc(c, a->address)), DB_TEXT(f->owner_key),
 	       DB_TEXTS(names, in->n_form), DB_TEXTS(values, in->n_form), DB_TEXT(dossier_actor(c)),
 	       DB_BOOL(f->filer == RULES_BY_CITIZEN), DB_BYTEA(salt, sizeof(salt)),

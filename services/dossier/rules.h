@@ -3,7 +3,7 @@
  * (under the dossier's row lock), ask, and write what it says.
  *
  *   rules.c           states and transitions, who may act, due dates, verdict
- *   rules_identity.c  citizen numbers, tax codes, phones, codes
+ *   rules_code.c      codes of dossiers
  *   rules_intake.c    applicant, form and components of a filing
  *
  * Checks of a filing add every broken rule to the error (err_add); the others report one.
@@ -98,23 +98,8 @@ struct calendar_due rules_due_after_pause(const struct calendar *cal, struct rul
  */
 Dossier__Verdict rules_verdict(int64_t due_us, int64_t finished_us);
 
-/* --- identity --- */
+/* --- codes --- */
 
-/*
- * A citizen number: province or country of registration (3 digits), century and sex (1), year of
- * birth (2), serial (6); Decree 137/2015 Art. 13, Circular 59/2021/TT-BCA Art. 4. Born by today.
- */
-bool rules_citizen_number(const char *s, int32_t today);
-/*
- * A tax code: 10 digits, the last a check digit modulo 11, or 13 with the number of a branch
- * (Circular 105/2020/TT-BTC Art. 5).
- */
-bool rules_tax_code(const char *s);
-/* A telephone number of Viet Nam, 0… or +84…; rules_phone_normal() gives the 0… form. */
-bool rules_phone(const char *s);
-const char *rules_phone_normal(struct arena *arena, const char *s);
-/* "H40.31.01": groups of digits and capitals, at most 35 characters (Decision 20/2020/QD-TTg). */
-bool rules_agency_code(const char *s);
 /* "H40.31.01-240521-0001". */
 bool rules_dossier_code(const char *s);
 /* "<agency>-yymmdd-NNNN", five digits and more past 9999. NULL at the arena's cap. */

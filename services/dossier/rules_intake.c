@@ -4,6 +4,7 @@
 
 #include "common/base/base.h"
 #include "common/base/civil.h"
+#include "common/base/identity.h"
 #include "common/base/utf8.h"
 #include "services/dossier/rules.h"
 
@@ -122,9 +123,10 @@ static void check_agencies(const Dossier__SubmitRequest *in, struct err *err)
 
 	if (in->agency_code[0] == '\0')
 		err_add(err, &err_required_field, "agency_code", NULL);
-	else if (!rules_agency_code(in->agency_code))
+	else if (!identity_agency_code(in->agency_code))
 		err_add(err, &err_invalid_field, "agency_code", rule);
-	if (in->competent_agency_code[0] != '\0' && !rules_agency_code(in->competent_agency_code))
+	if (in->competent_agency_code[0] != '\0' &&
+	    !identity_agency_code(in->competent_agency_code))
 		err_add(err, &err_invalid_field, "competent_agency_code", rule);
 }
 
@@ -135,16 +137,16 @@ static void check_applicant(const Dossier__Applicant *a, int32_t today, struct e
 		return;
 	}
 	if (strcmp(a->kind, "citizen") == 0) {
-		if (!rules_citizen_number(a->number, today))
+		if (!identity_citizen_number(a->number, today))
 			err_add(err, &bad_citizen_number, "applicant.number", NULL);
 	} else if (strcmp(a->kind, "organisation") == 0) {
-		if (!rules_tax_code(a->number))
+		if (!identity_tax_code(a->number))
 			err_add(err, &bad_tax_code, "applicant.number", NULL);
 	} else {
 		err_add(err, &bad_kind, "applicant.kind", NULL);
 	}
 	check_required_text(a->name, RULES_NAME_MAX, "applicant.name", err);
-	if (a->phone[0] != '\0' && !rules_phone(a->phone))
+	if (a->phone[0] != '\0' && !identity_phone(a->phone))
 		err_add(err, &bad_phone, "applicant.phone", NULL);
 	check_text(a->address, RULES_ADDRESS_MAX, "applicant.address", err);
 }
@@ -273,9 +275,10 @@ static void check_value(const Dossier__FormFieldRule *rule, const char *value, c
 		err_add(err, &bad_date, field, NULL);
 	else if (strcmp(rule->type, "integer") == 0 && !is_integer(value))
 		err_add(err, &bad_integer, field, NULL);
-	else if (strcmp(rule->type, "citizen_number") == 0 && !rules_citizen_number(value, today))
+	else if (strcmp(rule->type, "citizen_number") == 0 &&
+		 !identity_citizen_number(value, today))
 		err_add(err, &bad_citizen_number, field, NULL);
-	else if (strcmp(rule->type, "phone") == 0 && !rules_phone(value))
+	else if (strcmp(rule->type, "phone") == 0 && !identity_phone(value))
 		err_add(err, &bad_phone, field, NULL);
 }
 

@@ -1,5 +1,5 @@
-// with: services/dossier/rules.c services/dossier/rules_identity.c services/dossier/rules_intake.c
-/* The dossier's pure rules: state table, identity numbers, due dates, verdict. */
+// with: services/dossier/rules.c services/dossier/rules_code.c services/dossier/rules_intake.c
+/* The dossier's pure rules: state table, codes, due dates, verdict. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -101,107 +101,12 @@ static void test_parties(void **state)
 	}
 }
 
-/* --- identity --- */
+/* --- codes --- */
 
 struct text_case {
 	const char *s;
 	bool ok;
 };
-
-static void test_citizen_numbers(void **state)
-{
-	static const struct text_case cases[] = {
-		{"036190000017", true},  /* Nam Dinh, woman of the 20th century, 1990 */
-		{"036090000017", true},  /* man */
-		{"036224000017", true},  /* man born 2024 */
-		{"036325000017", false}, /* woman born 2025: not yet */
-		{"036500000017", false}, /* 22nd century */
-		{"001300000001", true},  /* Ha Noi */
-		{"096300000001", true},  /* Ca Mau */
-		{"003300000001", false}, /* no province has this number */
-		{"097300000001", false},  {"000300000001", false},
-		{"101090000001", true}, /* registered abroad */
-		{"100090000001", false},  {"400090000001", false},
-		{"03619000001", false},   /* 11 digits */
-		{"0361900000170", false}, /* 13 */
-		{"03619000001x", false},  {" 36190000017", false},
-		{"036 90000017", false},  {"", false},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		if (rules_citizen_number(cases[i].s, TODAY) != cases[i].ok)
-			fail_msg("citizen number \"%s\"", cases[i].s);
-}
-
-static void test_tax_codes(void **state)
-{
-	static const struct text_case cases[] = {
-		{"0100109106", true},      {"0100109107", false},    {"0100109105", false},
-		{"0100109106001", true},   {"0100109106000", false}, /* branches count from 001 */
-		{"0100109107001", false},  {"010010910", false},     {"01001091060", false},
-		{"0100109106-001", false}, {"010010910a", false},    {"", false},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		if (rules_tax_code(cases[i].s) != cases[i].ok)
-			fail_msg("tax code \"%s\"", cases[i].s);
-}
-
-/* Exactly one tenth digit fits nine digits, none when the sum leaves 10 as check digit. */
-static void test_tax_check_digit(void **state)
-{
-	static const int weights[] = {31, 29, 23, 19, 17, 13, 7, 5, 3};
-
-	(void)state;
-	for (int n = 0; n < 2000; n++) {
-		char code[16];
-		int sum = 0, fits = 0;
-
-		snprintf(code, sizeof(code), "%09d", n * 499979);
-		for (int i = 0; i < 9; i++)
-			sum += weights[i] * (code[i] - '0');
-		for (int d = 0; d <= 9; d++) {
-			code[9] = (char)('0' + d);
-			code[10] = '\0';
-			fits += rules_tax_code(code);
-		}
-		assert_int_equal(fits, sum % 11 == 0 ? 0 : 1);
-	}
-}
-
-static void test_phones(void **state)
-{
-	static const struct {
-		const char *s, *normal;
-	} cases[] = {
-		{"0912345678", "0912345678"},
-		{"+84912345678", "0912345678"},
-		{"0312345678", "0312345678"},
-		{"02283123456", "02283123456"},
-		{"+842283123456", "02283123456"},
-		{"0412345678", NULL},
-		{"0228312345", NULL},
-		{"91234567", NULL},
-		{"091234567a", NULL},
-		{"09123456789", NULL},
-		{"0", NULL},
-		{"+84", NULL},
-		{"84912345678", NULL},
-		{"", NULL},
-	};
-	struct arena arena;
-
-	(void)state;
-	arena_init(&arena, 65536);
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		assert_int_equal(rules_phone(cases[i].s), cases[i].normal != NULL);
-		assert_string_equal(rules_phone_normal(&arena, cases[i].s),
-				    cases[i].normal ? cases[i].normal : cases[i].s);
-	}
-	arena_done(&arena);
-}
 
 static void test_codes(void **state)
 {
@@ -314,11 +219,9 @@ static void test_verdict(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_states),    cmocka_unit_test(test_action_names),
-		cmocka_unit_test(test_parties),   cmocka_unit_test(test_citizen_numbers),
-		cmocka_unit_test(test_tax_codes), cmocka_unit_test(test_tax_check_digit),
-		cmocka_unit_test(test_phones),    cmocka_unit_test(test_codes),
-		cmocka_unit_test(test_due),       cmocka_unit_test(test_verdict),
+		cmocka_unit_test(test_states),  cmocka_unit_test(test_action_names),
+		cmocka_unit_test(test_parties), cmocka_unit_test(test_codes),
+		cmocka_unit_test(test_due),     cmocka_unit_test(test_verdict),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,9 @@
+#include "common/base/identity.h"
+
 #include <string.h>
 
 #include "common/base/base.h"
 #include "common/base/civil.h"
-#include "services/dossier/rules.h"
 
 /* Provinces as numbered at registration of birth; numbers outlive the provinces. */
 static const uint8_t provinces[] = {
@@ -38,7 +39,7 @@ static bool is_place(int place)
 	return false;
 }
 
-bool rules_citizen_number(const char *s, int32_t today)
+bool identity_citizen_number(const char *s, int32_t today)
 {
 	int year, month, day, born;
 
@@ -59,7 +60,7 @@ static bool tax_check_digit(const char *s)
 	return 10 - sum % 11 == s[9] - '0';
 }
 
-bool rules_tax_code(const char *s)
+bool identity_tax_code(const char *s)
 {
 	if (is_digits(s, 10))
 		return tax_check_digit(s);
@@ -74,7 +75,7 @@ static const char *phone_body(const char *s)
 	return s[0] == '0' ? s + 1 : NULL;
 }
 
-bool rules_phone(const char *s)
+bool identity_phone(const char *s)
 {
 	const char *body = phone_body(s);
 
@@ -85,14 +86,14 @@ bool rules_phone(const char *s)
 	return body[0] == '2' && is_digits(body, 10);
 }
 
-const char *rules_phone_normal(struct arena *arena, const char *s)
+const char *identity_phone_normal(struct arena *arena, const char *s)
 {
-	if (!rules_phone(s))
+	if (!identity_phone(s))
 		return s;
 	return arena_printf(arena, "0%s", phone_body(s));
 }
 
-bool rules_agency_code(const char *s)
+bool identity_agency_code(const char *s)
 {
 	size_t n = strlen(s);
 
@@ -101,28 +102,9 @@ bool rules_agency_code(const char *s)
 	return strspn(s, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ.") == n;
 }
 
-bool rules_dossier_code(const char *s)
+bool identity_owner(const char *kind, const char *number, int32_t today)
 {
-	const char *dash = strchr(s, '-');
-	char agency[36];
-	size_t n;
-
-	if (!dash || dash == s || (size_t)(dash - s) >= sizeof(agency))
-		return false;
-	memcpy(agency, s, (size_t)(dash - s));
-	agency[dash - s] = '\0';
-	n = strspn(dash + 1, "0123456789");
-	if (!rules_agency_code(agency) || n != 6 || dash[7] != '-')
-		return false;
-	n = strspn(dash + 8, "0123456789");
-	return n >= 4 && n <= 9 && dash[8 + n] == '\0';
-}
-
-const char *rules_make_code(struct arena *arena, const char *agency, int32_t day, int64_t ordinal)
-{
-	int y, m, d;
-
-	civil_to_ymd(day, &y, &m, &d);
-	return arena_printf(arena, "%s-%02d%02d%02d-%04lld", agency, y % 100, m, d,
-			    (long long)ordinal);
+	if (strcmp(kind, "citizen") == 0)
+		return identity_citizen_number(number, today);
+	return strcmp(kind, "organisation") == 0 && identity_tax_code(number);
 }
