@@ -25,6 +25,8 @@ const struct calendar_hours calendar_hours_default = {
 	.pm_end = 17 * 60 + 30,
 };
 
+const struct calendar_timetable calendar_timetable_default = {.n = 0};
+
 struct calendar {
 	int32_t covers_from, covers_to, version;
 	size_t n;
@@ -211,7 +213,7 @@ static int64_t overlap(int start_minute, int end_minute, int64_t until_us)
 	return end > start ? end - start : 0;
 }
 
-/* Working time from midnight to that moment of a working day. */
+/* Working time from midnight to that moment. */
 static int64_t worked_us(const struct calendar_hours *hours, int64_t until_us)
 {
 	return overlap(hours->am_start, hours->am_end, until_us) +
@@ -228,7 +230,7 @@ static int end_minute(const struct calendar_hours *hours)
 	return hours->pm_end > hours->pm_start ? hours->pm_end : hours->am_end;
 }
 
-/* The earliest moment of a working day at which work_us > 0 have been worked. */
+/* The earliest moment of a day at which work_us > 0 have been worked. */
 static int64_t moment_of(const struct calendar_hours *hours, int64_t work_us)
 {
 	int64_t am = overlap(hours->am_start, hours->am_end, INT64_MAX);
@@ -236,6 +238,75 @@ static int64_t moment_of(const struct calendar_hours *hours, int64_t work_us)
 	if (work_us <= am)
 		return hours->am_start * MINUTE_US + work_us;
 	return hours->pm_start * MINUTE_US + (work_us - am);
+}
+
+/* --- hours of an agency --- */
+
+static const struct calendar_hours closed;
+
+bool calendar_hours_valid(const struct calendar_hours *h, int weekday)
+{
+	return h->am_start >= 0 && h->am_start <= h->am_end && h->am_end <= h->pm_start &&
+	       h->pm_start <= h->pm_end && h->pm_end <= 24 * 60 && weekday >= 0 && weekday <= 6 &&
+	       (full_day_us(h) > 0 || weekday == 0 || weekday == 6);
+}
+
+static const struct calendar_hours *weekday_hours(const struct calendar_timetable *at, int32_t day,
+						  int weekday)
+{
+	for (size_t i = 0; i < at->n; i++) {
+		const struct calendar_weekday_hours *row = &at->rows[i];
+
+		if (row->weekday == weekday && row->from <= day && day <= row->to)
+			return &row->hours;
+	}
+	return weekday == 0 || weekday == 6 ? &closed : &calendar_hours_default;
+}
+
+/* The hours of a day known to be worked. */
+static const struct calendar_hours *worked_hours(const struct calendar_timetable *at, int32_t day)
+{
+	return weekday_hours(at, day, is_weekend(day) ? 1 : civil_weekday(day));
+}
+
+struct calendar_hours calendar_hours_of(const struct calendar *cal,
+					const struct calendar_timetable *at, int32_t day)
+{
+	return calendar_is_working(cal, day) ? *worked_hours(at, day) : closed;
+}
+
+/* Whose time is counted: a procedure's, or the desk's with its service hours. */
+enum clock { PROCEDURE_CLOCK, DESK_CLOCK };
+
+struct office {
+	const struct calendar *cal;
+	const struct calendar_timetable *at;
+	enum clock clock;
+};
+
+static bool is_day_off(const struct calendar *cal, int32_t day)
+{
+	size_t i = row_at(cal, day);
+
+	return i < cal->n && cal->days[i].day == day && cal->days[i].kind == CALENDAR_OFF;
+}
+
+/* Whether nobody serves on that Saturday or Sunday: it belongs to a holiday. */
+static bool is_holiday_weekend(const struct calendar *cal, int32_t day)
+{
+	int32_t friday = day - (civil_weekday(day) == 6 ? 1 : 2);
+
+	return is_day_off(cal, day) || is_day_off(cal, friday) || is_day_off(cal, friday + 3);
+}
+
+/* The hours that count on a day, noting when nobody has announced that day's state. */
+static const struct calendar_hours *hours_on(const struct office *o, int32_t day, bool *provisional)
+{
+	if (ask(o->cal, day, provisional))
+		return worked_hours(o->at, day);
+	if (o->clock == DESK_CLOCK && is_weekend(day) && !is_holiday_weekend(o->cal, day))
+		return weekday_hours(o->at, day, civil_weekday(day));
+	return &closed;
 }
 
 /* A moment's civil day, clamped, and its distance from that day's midnight. */
@@ -250,10 +321,10 @@ static int32_t split(int64_t us, int64_t *ret_of_day_us)
 	return day;
 }
 
-static int64_t working_us(const struct calendar *cal, const struct calendar_hours *hours,
-			  int64_t from_us, int64_t to_us)
+static int64_t working_us(const struct office *o, int64_t from_us, int64_t to_us)
 {
 	int64_t from_of_day, to_of_day, total = 0;
+	bool ignored = false;
 	int32_t from, to;
 
 	if (to_us <= from_us)
@@ -262,83 +333,95 @@ static int64_t working_us(const struct calendar *cal, const struct calendar_hour
 	to = split(to_us, &to_of_day);
 	/* Whole days from .. to - 1, then what is left of the last less what was gone of the first.
 	 */
-	if (from < to)
-		total = (calendar_working_days_between(cal, from, to - 1) +
-			 calendar_is_working(cal, from)) *
-			full_day_us(hours);
-	if (calendar_is_working(cal, to))
-		total += worked_us(hours, to_of_day);
-	if (calendar_is_working(cal, from))
-		total -= worked_us(hours, from_of_day);
-	return total;
+	for (int32_t day = from; day < to; day++)
+		total += full_day_us(hours_on(o, day, &ignored));
+	total += worked_us(hours_on(o, to, &ignored), to_of_day);
+	return total - worked_us(hours_on(o, from, &ignored), from_of_day);
 }
 
-int64_t calendar_working_minutes(const struct calendar *cal, const struct calendar_hours *hours,
+int64_t calendar_working_minutes(const struct calendar *cal, const struct calendar_timetable *at,
 				 int64_t from_us, int64_t to_us)
 {
-	return working_us(cal, hours, from_us, to_us) / MINUTE_US;
+	const struct office o = {cal, at, DESK_CLOCK};
+
+	return working_us(&o, from_us, to_us) / MINUTE_US;
 }
 
-static struct calendar_due add_working_us(const struct calendar *cal,
-					  const struct calendar_hours *hours, int64_t start_us,
-					  int64_t left_us)
+static struct calendar_due add_working_us(const struct office *o, int64_t start_us, int64_t left_us)
 {
 	struct calendar_due due = {.due_us = start_us};
-	int64_t of_day, full = full_day_us(hours);
+	const struct calendar_hours *hours;
+	int64_t of_day;
 	int32_t day;
 
 	if (left_us <= 0)
 		return due;
 	day = split(start_us, &of_day);
+	hours = hours_on(o, day, &due.provisional);
 	/* Counted from that day's midnight, the days before the last are whole ones. */
-	if (ask(cal, day, &due.provisional))
-		left_us += worked_us(hours, of_day);
-	else
-		day = push(cal, day, &due.provisional);
-	while (left_us > full && day < DAY_MAX) {
-		left_us -= full;
-		day = push(cal, day + 1, &due.provisional);
+	left_us += worked_us(hours, of_day);
+	while (left_us > full_day_us(hours) && day < DAY_MAX) {
+		left_us -= full_day_us(hours);
+		hours = hours_on(o, ++day, &due.provisional);
 	}
-	due.due_us = civil_to_us(day, 0) + moment_of(hours, left_us < full ? left_us : full);
+	if (left_us > full_day_us(hours))
+		left_us = full_day_us(hours);
+	due.due_us = civil_to_us(day, 0) + moment_of(hours, left_us);
 	return due;
 }
 
-struct calendar_due calendar_add_working_minutes(const struct calendar *cal,
-						 const struct calendar_hours *hours,
-						 int64_t start_us, int64_t minutes)
+static struct calendar_due add_minutes(const struct office *o, int64_t start_us, int64_t minutes)
 {
 	if (minutes > LIMIT_MAX * 1440LL)
 		minutes = LIMIT_MAX * 1440LL;
-	return add_working_us(cal, hours, start_us, minutes * MINUTE_US);
+	return add_working_us(o, start_us, minutes * MINUTE_US);
+}
+
+struct calendar_due calendar_add_working_minutes(const struct calendar *cal,
+						 const struct calendar_timetable *at,
+						 int64_t start_us, int64_t minutes)
+{
+	const struct office o = {cal, at, DESK_CLOCK};
+
+	return add_minutes(&o, start_us, minutes);
+}
+
+/* --- limits of procedures --- */
+
+static int64_t day_end(const struct office *o, int32_t day)
+{
+	return civil_to_us(day, end_minute(worked_hours(o->at, day)));
 }
 
 /* When work on something taken in at start_us begins: not on a day off, not after 15:00. */
-static int64_t work_start(const struct calendar *cal, const struct calendar_hours *hours,
-			  int64_t start_us, bool *provisional)
+static int64_t work_start(const struct office *o, int64_t start_us, bool *provisional)
 {
 	int64_t of_day;
 	int32_t day = split(start_us, &of_day);
+	const struct calendar_hours *hours;
 
-	if (!ask(cal, day, provisional) || of_day >= LATE_MINUTE * MINUTE_US)
-		return civil_to_us(nth_working_day(cal, day, 1, provisional), hours->am_start);
-	return start_us;
+	if (ask(o->cal, day, provisional) && of_day < LATE_MINUTE * MINUTE_US)
+		return start_us;
+	day = nth_working_day(o->cal, day, 1, provisional);
+	hours = worked_hours(o->at, day);
+	return civil_to_us(day,
+			   hours->am_end > hours->am_start ? hours->am_start : hours->pm_start);
 }
 
-static struct calendar_due due_by_hours(const struct calendar *cal,
-					const struct calendar_hours *hours, int64_t start_us,
-					int value)
+static struct calendar_due due_by_hours(const struct office *o, int64_t start_us, int value)
 {
 	bool provisional = false;
-	int64_t start = work_start(cal, hours, start_us, &provisional);
-	struct calendar_due due = calendar_add_working_minutes(cal, hours, start, value * 60LL);
+	int64_t start = work_start(o, start_us, &provisional);
+	struct calendar_due due = add_minutes(o, start, value * 60LL);
 
 	due.provisional |= provisional;
 	return due;
 }
 
-struct calendar_due calendar_due(const struct calendar *cal, const struct calendar_hours *hours,
+struct calendar_due calendar_due(const struct calendar *cal, const struct calendar_timetable *at,
 				 int64_t start_us, enum calendar_limit limit, int value)
 {
+	const struct office o = {cal, at, PROCEDURE_CLOCK};
 	struct calendar_due due = {0};
 	int64_t of_day;
 	int32_t day = split(start_us, &of_day);
@@ -356,39 +439,38 @@ struct calendar_due calendar_due(const struct calendar *cal, const struct calend
 		day = push(cal, clamp_day(day + value), &due.provisional);
 		break;
 	case CALENDAR_WORKING_HOURS:
-		return due_by_hours(cal, hours, start_us, value);
+		return due_by_hours(&o, start_us, value);
 	}
-	due.due_us = civil_to_us(day, end_minute(hours));
+	due.due_us = day_end(&o, day);
 	return due;
 }
 
 /* A due date on a day off moves to the end of the next working day. */
-static void push_due(const struct calendar *cal, const struct calendar_hours *hours,
-		     struct calendar_due *due)
+static void push_due(const struct office *o, struct calendar_due *due)
 {
 	int64_t of_day;
 	int32_t day = split(due->due_us, &of_day);
 
-	if (!ask(cal, day, &due->provisional))
-		due->due_us = civil_to_us(push(cal, day, &due->provisional), end_minute(hours));
+	if (!ask(o->cal, day, &due->provisional))
+		due->due_us = day_end(o, push(o->cal, day, &due->provisional));
 }
 
-struct calendar_due calendar_resume(const struct calendar *cal, const struct calendar_hours *hours,
+struct calendar_due calendar_resume(const struct calendar *cal, const struct calendar_timetable *at,
 				    enum calendar_limit limit, int64_t due_us, int64_t pause_us,
 				    int64_t resume_us)
 {
+	const struct office o = {cal, at, PROCEDURE_CLOCK};
 	struct calendar_due due = {.due_us = due_us};
 	int64_t ignored;
 	int32_t from = split(pause_us, &ignored), to = split(resume_us, &ignored);
 	bool unknown = !calendar_covers(cal, from) || !calendar_covers(cal, to);
 
 	if (resume_us > pause_us && limit == CALENDAR_CALENDAR_DAYS) {
-		due.due_us += (to - from) * 1440LL * MINUTE_US;
+		due.due_us = day_end(&o, split(due_us, &ignored) + to - from);
 	} else if (resume_us > pause_us) {
-		due = add_working_us(cal, hours, due_us,
-				     working_us(cal, hours, pause_us, resume_us));
+		due = add_working_us(&o, due_us, working_us(&o, pause_us, resume_us));
 		due.provisional |= unknown;
 	}
-	push_due(cal, hours, &due);
+	push_due(&o, &due);
 	return due;
 }

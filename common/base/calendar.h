@@ -34,6 +34,33 @@ struct calendar_hours {
 /* 07:30-11:30 and 13:30-17:30. */
 extern const struct calendar_hours calendar_hours_default;
 
+/* The hours of a weekday, from one civil date to another. */
+struct calendar_weekday_hours {
+	int weekday; /* 0 Sunday … 6 Saturday, as civil_weekday() */
+	int32_t from, to;
+	struct calendar_hours hours;
+};
+
+/*
+ * The hours of an agency. Of the rows for a weekday that are in force on a day the first counts;
+ * without one it is calendar_hours_default from Monday to Friday. A make-up Saturday or Sunday is
+ * worked by Monday's hours. Hours on a Saturday or Sunday that is not worked are service hours: the
+ * desk is open then, but no procedure's limit counts them (docs/adr/0001-deadlines.md), and nobody
+ * serves on a week-end beside a day off: a holiday that falls on it has no row of its own.
+ */
+struct calendar_timetable {
+	const struct calendar_weekday_hours *rows;
+	size_t n;
+};
+
+extern const struct calendar_timetable calendar_timetable_default;
+
+/*
+ * Whether sessions are in order and inside a day; on Monday … Friday there is at least one, for
+ * what the calendar calls a working day is worked.
+ */
+bool calendar_hours_valid(const struct calendar_hours *hours, int weekday);
+
 struct calendar;
 
 /* Copies the rows (any order; the same date twice is ERR_INVALID). covers_from <= covers_to. */
@@ -69,22 +96,29 @@ struct calendar_due {
  * a day off is the start of the next working day (for hours without that rule:
  * calendar_add_working_minutes()).
  */
-struct calendar_due calendar_due(const struct calendar *cal, const struct calendar_hours *hours,
+struct calendar_due calendar_due(const struct calendar *cal, const struct calendar_timetable *at,
 				 int64_t start_us, enum calendar_limit limit, int value);
 
-/* The earliest moment with that much working time behind start_us; minutes >= 0. */
+/* The hours worked on a day; all 0 on a day off, whatever the desk's service hours are. */
+struct calendar_hours calendar_hours_of(const struct calendar *cal,
+					const struct calendar_timetable *at, int32_t day);
+
+/*
+ * The earliest moment with that much working time behind start_us; minutes >= 0. Service hours
+ * count: this is for what the desk itself must do in time.
+ */
 struct calendar_due calendar_add_working_minutes(const struct calendar *cal,
-						 const struct calendar_hours *hours,
+						 const struct calendar_timetable *at,
 						 int64_t start_us, int64_t minutes);
-/* Working minutes in [from_us, to_us); 0 when to_us <= from_us. */
-int64_t calendar_working_minutes(const struct calendar *cal, const struct calendar_hours *hours,
+/* Working minutes in [from_us, to_us), service hours among them; 0 when to_us <= from_us. */
+int64_t calendar_working_minutes(const struct calendar *cal, const struct calendar_timetable *at,
 				 int64_t from_us, int64_t to_us);
 
 /*
  * The due date after a pause from pause_us to resume_us: shifted by the pause (working limits by
  * its working time, calendar limits by its civil days), then pushed to a working day.
  */
-struct calendar_due calendar_resume(const struct calendar *cal, const struct calendar_hours *hours,
+struct calendar_due calendar_resume(const struct calendar *cal, const struct calendar_timetable *at,
 				    enum calendar_limit limit, int64_t due_us, int64_t pause_us,
 				    int64_t resume_us);
 

@@ -90,7 +90,7 @@ struct calendar_due rules_due_after_pause(const struct calendar *cal, struct rul
 {
 	if (limit.unit == DOSSIER__LIMIT_UNIT__LIMIT_UNIT_UNSPECIFIED || due_us == 0)
 		return (struct calendar_due){.due_us = 0};
-	return calendar_resume(cal, &calendar_hours_default, (enum calendar_limit)limit.unit,
+	return calendar_resume(cal, &calendar_timetable_default, (enum calendar_limit)limit.unit,
 			       due_us, pause.from_us, pause.to_us);
 }
 
@@ -103,7 +103,7 @@ struct calendar_due rules_due(const struct calendar *cal, struct rules_limit lim
 
 	if (limit.unit == DOSSIER__LIMIT_UNIT__LIMIT_UNIT_UNSPECIFIED)
 		return (struct calendar_due){.due_us = 0};
-	due = calendar_due(cal, &calendar_hours_default, accepted_us,
+	due = calendar_due(cal, &calendar_timetable_default, accepted_us,
 			   (enum calendar_limit)limit.unit, limit.value);
 	provisional = due.provisional;
 	for (size_t i = 0; i < n_pauses; i++) {

@@ -105,7 +105,15 @@ static struct calendar *vietnam(void)
 	return cal;
 }
 
-static const struct calendar_hours half_day = {.am_start = 8 * 60, .am_end = 12 * 60};
+/* Monday … Friday the same hours, for ever. */
+static void every_weekday(struct calendar_weekday_hours rows[static 5], struct calendar_hours hours)
+{
+	for (int i = 0; i < 5; i++)
+		rows[i] = (struct calendar_weekday_hours){i + 1, INT32_MIN, INT32_MAX, hours};
+}
+
+static const struct calendar_hours half_day = {
+	.am_start = 8 * 60, .am_end = 12 * 60, .pm_start = 12 * 60, .pm_end = 12 * 60};
 
 /* --- the cases --- */
 
@@ -200,7 +208,7 @@ static void due_dates_of_the_law(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(due_cases); i++) {
 		struct calendar_due due =
-			calendar_due(cal, &calendar_hours_default, moment(due_cases[i].start),
+			calendar_due(cal, &calendar_timetable_default, moment(due_cases[i].start),
 				     due_cases[i].limit, due_cases[i].value);
 
 		if (strcmp(local_text(due.due_us, text), due_cases[i].due) != 0 ||
@@ -279,7 +287,7 @@ static void pauses_shift_due_dates(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(pause_cases); i++) {
 		struct calendar_due due =
-			calendar_resume(cal, &calendar_hours_default, pause_cases[i].limit,
+			calendar_resume(cal, &calendar_timetable_default, pause_cases[i].limit,
 					moment(pause_cases[i].due), moment(pause_cases[i].pause),
 					moment(pause_cases[i].resume));
 
@@ -293,23 +301,128 @@ static void pauses_shift_due_dates(void **state)
 
 static void answers_within_eight_working_hours(void **state)
 {
+	struct calendar_weekday_hours rows[5];
+	const struct calendar_timetable mornings = {rows, 5};
 	struct calendar *cal = vietnam();
 	struct calendar_due due;
 	char text[40];
 
 	(void)state;
+	every_weekday(rows, half_day);
 	/* The rule of 15:00 is about taking in, not about answering an online submission. */
-	due = calendar_add_working_minutes(cal, &calendar_hours_default, moment("2024-05-24 15:30"),
-					   480);
+	due = calendar_add_working_minutes(cal, &calendar_timetable_default,
+					   moment("2024-05-24 15:30"), 480);
 	assert_string_equal(local_text(due.due_us, text), "2024-05-27 15:30");
-	due = calendar_add_working_minutes(cal, &calendar_hours_default, moment("2024-05-25 15:30"),
-					   0);
+	due = calendar_add_working_minutes(cal, &calendar_timetable_default,
+					   moment("2024-05-25 15:30"), 0);
 	assert_string_equal(local_text(due.due_us, text), "2024-05-25 15:30");
-	due = calendar_due(cal, &half_day, moment("2024-05-21 09:00"), CALENDAR_WORKING_DAYS, 1);
+	due = calendar_due(cal, &mornings, moment("2024-05-21 09:00"), CALENDAR_WORKING_DAYS, 1);
 	assert_string_equal(local_text(due.due_us, text), "2024-05-22 12:00");
-	due = calendar_add_working_minutes(cal, &half_day, moment("2024-05-21 09:00"), 480);
+	due = calendar_add_working_minutes(cal, &mornings, moment("2024-05-21 09:00"), 480);
 	assert_string_equal(local_text(due.due_us, text), "2024-05-23 09:00");
 	calendar_free(cal);
+}
+
+/* A ward's desk: mornings on Friday, Saturday service, other hours in summer. */
+static const struct calendar_weekday_hours ward_rows[] = {
+	{1, 19844, 19966, {6 * 60 + 30, 11 * 60, 14 * 60, 17 * 60 + 30}}, /* 2024-05-01 … 08-31 */
+	{5, INT32_MIN, INT32_MAX, {450, 690, 690, 690}},
+	{6, INT32_MIN, INT32_MAX, {450, 690, 690, 690}},
+};
+static const struct calendar_timetable ward = {ward_rows, ARRAY_LEN(ward_rows)};
+
+static const struct {
+	const char *start;
+	enum calendar_limit limit;
+	int value;
+	const char *due;
+} ward_cases[] = {
+	/* a due day ends when the agency closes */
+	{"2024-05-20 08:00", CALENDAR_WORKING_DAYS, 4, "2024-05-24 11:30"},
+	{"2024-05-24 08:00", CALENDAR_SAME_DAY, 0, "2024-05-24 11:30"},
+	{"2024-05-23 08:00", CALENDAR_CALENDAR_DAYS, 1, "2024-05-24 11:30"},
+	/* the day's own hours, before and from the summer on */
+	{"2024-04-26 10:30", CALENDAR_WORKING_HOURS, 2, "2024-05-02 08:30"},
+	{"2024-05-03 10:30", CALENDAR_WORKING_HOURS, 2, "2024-05-04 07:30"},
+	{"2024-05-17 11:00", CALENDAR_WORKING_HOURS, 1, "2024-05-20 07:00"},
+	{"2024-09-06 11:00", CALENDAR_WORKING_HOURS, 1, "2024-09-09 08:00"},
+	/* a make-up Saturday has Monday's hours, not the service's */
+	{"2024-05-03 10:00", CALENDAR_WORKING_DAYS, 1, "2024-05-04 17:30"},
+	/* service on a Saturday is no working day: nothing is due then, nothing counts */
+	{"2024-05-23 16:00", CALENDAR_WORKING_DAYS, 2, "2024-05-27 17:30"},
+	{"2024-05-25 08:00", CALENDAR_SAME_DAY, 0, "2024-05-27 17:30"},
+	{"2024-05-25 08:00", CALENDAR_WORKING_HOURS, 1, "2024-05-27 07:30"},
+	{"2024-05-24 10:30", CALENDAR_WORKING_HOURS, 2, "2024-05-27 07:30"},
+};
+
+static void each_agency_has_its_hours(void **state)
+{
+	struct calendar *cal = vietnam();
+	char text[40];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(ward_cases); i++) {
+		struct calendar_due due = calendar_due(cal, &ward, moment(ward_cases[i].start),
+						       ward_cases[i].limit, ward_cases[i].value);
+
+		if (strcmp(local_text(due.due_us, text), ward_cases[i].due) != 0)
+			fail_msg("case %zu, %s: %s, not %s", i, ward_cases[i].start, text,
+				 ward_cases[i].due);
+	}
+	assert_int_equal(calendar_hours_of(cal, &ward, day_of("2024-05-24")).pm_end, 690);
+	assert_int_equal(calendar_hours_of(cal, &ward, day_of("2024-05-25")).am_end, 0);
+	calendar_free(cal);
+}
+
+/* What the desk must do in time runs while the desk is open; a holiday is one all the same. */
+static void service_hours_count_for_the_desk(void **state)
+{
+	struct calendar *cal = vietnam();
+	char text[40];
+	int64_t due;
+
+	(void)state;
+	due = calendar_add_working_minutes(cal, &ward, moment("2024-05-24 10:30"), 120).due_us;
+	assert_string_equal(local_text(due, text), "2024-05-25 08:30");
+	assert_int_equal(calendar_working_minutes(cal, &ward, moment("2024-05-24 12:00"),
+						  moment("2024-05-27 06:00")),
+			 240);
+	/* Tet: Saturday 10 and Sunday 11 February 2024 are holidays without a row */
+	assert_int_equal(calendar_working_minutes(cal, &ward, moment("2024-02-08 00:00"),
+						  moment("2024-02-15 00:00")),
+			 0);
+	assert_int_equal(calendar_working_minutes(cal, &ward, moment("2024-02-03 00:00"),
+						  moment("2024-02-04 00:00")),
+			 240);
+	calendar_free(cal);
+}
+
+static void hours_are_checked(void **state)
+{
+	static const struct {
+		struct calendar_hours hours;
+		int weekday;
+		bool valid;
+	} cases[] = {
+		{{450, 690, 810, 1050}, 1, true},
+		{{450, 690, 690, 690}, 5, true},
+		{{0, 0, 0, 0}, 6, true},
+		{{0, 0, 0, 0}, 0, true},
+		{{0, 720, 720, 1440}, 3, true},
+		{{0, 0, 0, 0}, 3, false},
+		{{690, 450, 810, 1050}, 1, false},
+		{{450, 690, 600, 1050}, 1, false},
+		{{450, 690, 810, 800}, 1, false},
+		{{450, 690, 810, 1441}, 1, false},
+		{{-1, 690, 810, 1050}, 1, false},
+		{{450, 690, 810, 1050}, 7, false},
+		{{450, 690, 810, 1050}, -1, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		if (calendar_hours_valid(&cases[i].hours, cases[i].weekday) != cases[i].valid)
+			fail_msg("case %zu", i);
 }
 
 static void rows_are_checked(void **state)
@@ -341,20 +454,23 @@ static void rows_are_checked(void **state)
 static void extremes_stay_bounded(void **state)
 {
 	static const int64_t moments[] = {INT64_MIN, -1, 0, INT64_MAX};
-	static const struct calendar_hours never = {0};
+	struct calendar_weekday_hours rows[5];
+	const struct calendar_timetable never = {rows, 5};
 	struct calendar *cal = vietnam();
 
 	(void)state;
+	every_weekday(rows, (struct calendar_hours){0});
 	for (size_t i = 0; i < ARRAY_LEN(moments); i++) {
 		for (int limit = CALENDAR_SAME_DAY; limit <= CALENDAR_WORKING_HOURS; limit++) {
-			calendar_due(cal, &calendar_hours_default, moments[i],
+			calendar_due(cal, &calendar_timetable_default, moments[i],
 				     (enum calendar_limit)limit, INT32_MAX);
 			calendar_due(cal, &never, moments[i], (enum calendar_limit)limit, 10);
 		}
 		for (size_t j = 0; j < ARRAY_LEN(moments); j++)
-			calendar_working_minutes(cal, &calendar_hours_default, moments[i],
+			calendar_working_minutes(cal, &calendar_timetable_default, moments[i],
 						 moments[j]);
-		calendar_add_working_minutes(cal, &calendar_hours_default, moments[i], INT64_MAX);
+		calendar_add_working_minutes(cal, &calendar_timetable_default, moments[i],
+					     INT64_MAX);
 	}
 	assert_int_equal(calendar_working_days_between(cal, INT32_MIN, INT32_MAX),
 			 -calendar_working_days_between(cal, INT32_MAX, INT32_MIN));
@@ -370,7 +486,8 @@ struct oracle {
 	struct calendar_day rows[400];
 	size_t n;
 	int32_t from, to;
-	struct calendar_hours hours;
+	struct calendar_weekday_hours week[24];
+	size_t n_week;
 	bool looked_beyond;
 };
 
@@ -384,41 +501,76 @@ static bool oracle_works(struct oracle *o, int32_t day)
 	return civil_weekday(day) >= 1 && civil_weekday(day) <= 5;
 }
 
-static bool oracle_minute_works(const struct calendar_hours *h, int minute)
+static bool oracle_is_off(const struct oracle *o, int32_t day)
 {
-	return (minute >= h->am_start && minute < h->am_end) ||
-	       (minute >= h->pm_start && minute < h->pm_end);
+	for (size_t i = 0; i < o->n; i++)
+		if (o->rows[i].day == day && o->rows[i].kind == CALENDAR_OFF)
+			return true;
+	return false;
+}
+
+/* Neither the day, nor the working days before and behind its week-end, are holidays. */
+static bool oracle_serves(const struct oracle *o, int32_t day)
+{
+	int32_t last = day, next = day;
+
+	while (civil_weekday(last) != 5)
+		last--;
+	while (civil_weekday(next) != 1)
+		next++;
+	return !oracle_is_off(o, day) && !oracle_is_off(o, last) && !oracle_is_off(o, next);
+}
+
+/* Which minutes of a day count; desk: service hours too. */
+static void oracle_day(struct oracle *o, int32_t day, bool desk, bool minutes[static 1440])
+{
+	static const struct calendar_hours usual = {450, 690, 810, 1050};
+	int weekday = civil_weekday(day);
+	bool weekend = weekday == 0 || weekday == 6, works = oracle_works(o, day);
+	const struct calendar_hours *h = NULL;
+
+	if (works && weekend)
+		weekday = 1;
+	for (size_t i = o->n_week; i-- > 0;)
+		if (o->week[i].weekday == weekday && o->week[i].from <= day && o->week[i].to >= day)
+			h = &o->week[i].hours;
+	if (!h && weekday >= 1 && weekday <= 5)
+		h = &usual;
+	for (int m = 0; m < 1440; m++)
+		minutes[m] = h && (works || (desk && weekend && oracle_serves(o, day))) &&
+			     ((m >= h->am_start && m < h->am_end) ||
+			      (m >= h->pm_start && m < h->pm_end));
 }
 
 /* Minutes since 1970 local. */
-static int64_t oracle_count(struct oracle *o, int64_t from, int64_t to)
+static int64_t oracle_count(struct oracle *o, bool desk, int64_t from, int64_t to)
 {
+	bool minutes[1440];
 	int32_t day = INT32_MIN;
-	bool works = false;
 	int64_t n = 0;
 
 	for (int64_t m = from; m < to; m++) {
 		if (m / 1440 != day) {
 			day = (int32_t)(m / 1440);
-			works = oracle_works(o, day);
+			oracle_day(o, day, desk, minutes);
 		}
-		n += works && oracle_minute_works(&o->hours, (int)(m % 1440));
+		n += minutes[m % 1440];
 	}
 	return n;
 }
 
-static int64_t oracle_add(struct oracle *o, int64_t from, int64_t minutes)
+static int64_t oracle_add(struct oracle *o, bool desk, int64_t from, int64_t count)
 {
+	bool minutes[1440];
 	int32_t day = INT32_MIN;
-	bool works = false;
 	int64_t m;
 
-	for (m = from; minutes > 0; m++) {
+	for (m = from; count > 0; m++) {
 		if (m / 1440 != day) {
 			day = (int32_t)(m / 1440);
-			works = oracle_works(o, day);
+			oracle_day(o, day, desk, minutes);
 		}
-		minutes -= works && oracle_minute_works(&o->hours, (int)(m % 1440));
+		count -= minutes[m % 1440];
 	}
 	return m;
 }
@@ -433,14 +585,18 @@ static int32_t oracle_nth(struct oracle *o, int32_t day, int n)
 	return day;
 }
 
-static int oracle_end(const struct oracle *o)
+/* First (end: behind the last) minute worked on a working day. */
+static int oracle_edge(struct oracle *o, int32_t day, bool end)
 {
-	int end = 0;
+	bool minutes[1440];
+	int first = -1, last = 0;
 
-	for (int minute = 0; minute < 1440; minute++)
-		if (oracle_minute_works(&o->hours, minute))
-			end = minute + 1;
-	return end;
+	oracle_day(o, day, false, minutes);
+	for (int m = 0; m < 1440; m++) {
+		first = first < 0 && minutes[m] ? m : first;
+		last = minutes[m] ? m + 1 : last;
+	}
+	return end ? last : first;
 }
 
 static int64_t oracle_due(struct oracle *o, int64_t start, enum calendar_limit limit, int value)
@@ -459,11 +615,13 @@ static int64_t oracle_due(struct oracle *o, int64_t start, enum calendar_limit l
 		day = oracle_nth(o, day + value, 0);
 		break;
 	case CALENDAR_WORKING_HOURS:
-		if (!oracle_works(o, day) || late)
-			start = oracle_nth(o, day, 1) * 1440LL + o->hours.am_start;
-		return oracle_add(o, start, value * 60);
+		if (!oracle_works(o, day) || late) {
+			day = oracle_nth(o, day, 1);
+			start = day * 1440LL + oracle_edge(o, day, false);
+		}
+		return oracle_add(o, false, start, value * 60);
 	}
-	return day * 1440LL + oracle_end(o);
+	return day * 1440LL + oracle_edge(o, day, true);
 }
 
 static int64_t oracle_resume(struct oracle *o, enum calendar_limit limit, int64_t due,
@@ -471,14 +629,17 @@ static int64_t oracle_resume(struct oracle *o, enum calendar_limit limit, int64_
 {
 	int32_t day;
 
-	if (limit == CALENDAR_CALENDAR_DAYS && resume > pause)
-		due += (resume / 1440 - pause / 1440) * 1440;
-	else
-		due = oracle_add(o, due, oracle_count(o, pause, resume));
+	if (limit == CALENDAR_CALENDAR_DAYS && resume > pause) {
+		day = (int32_t)(due / 1440 + resume / 1440 - pause / 1440);
+		due = day * 1440LL + (oracle_works(o, day) ? oracle_edge(o, day, true) : 0);
+	} else {
+		due = oracle_add(o, false, due, oracle_count(o, false, pause, resume));
+	}
 	day = (int32_t)(due / 1440);
-	if (!oracle_works(o, day))
-		return oracle_nth(o, day, 0) * 1440LL + oracle_end(o);
-	return due;
+	if (oracle_works(o, day))
+		return due;
+	day = oracle_nth(o, day, 0);
+	return day * 1440LL + oracle_edge(o, day, true);
 }
 
 static uint64_t random_state = 0x9e3779b97f4a7c15;
@@ -499,6 +660,7 @@ static int64_t us_of(int64_t minutes)
 static void compare_once(const struct calendar *cal, struct oracle *o, int64_t first, int64_t span)
 {
 	int64_t a = first + random_below(span), b = a + random_below(20 * 1440);
+	const struct calendar_timetable at = {o->week, o->n_week};
 	int64_t due_at = a + random_below(30 * 1440), minutes = random_below(6000);
 	enum calendar_limit limit = (enum calendar_limit)(1 + random_below(4));
 	int value = (int)random_below(limit == CALENDAR_WORKING_HOURS ? 90 : 40);
@@ -506,8 +668,8 @@ static void compare_once(const struct calendar *cal, struct oracle *o, int64_t f
 	struct calendar_due due;
 	int days = 0;
 
-	assert_int_equal(calendar_working_minutes(cal, &o->hours, us_of(a), us_of(b)),
-			 oracle_count(o, a, b));
+	assert_int_equal(calendar_working_minutes(cal, &at, us_of(a), us_of(b)),
+			 oracle_count(o, true, a, b));
 	for (int32_t day = from + 1; day <= to; day++)
 		days += oracle_works(o, day);
 	assert_int_equal(calendar_working_days_between(cal, from, to), days);
@@ -515,16 +677,16 @@ static void compare_once(const struct calendar *cal, struct oracle *o, int64_t f
 	assert_int_equal(calendar_add_working_days(cal, from, value), oracle_nth(o, from, value));
 
 	o->looked_beyond = false;
-	due = calendar_add_working_minutes(cal, &o->hours, us_of(a), minutes);
-	assert_int_equal(due.due_us, us_of(oracle_add(o, a, minutes)));
+	due = calendar_add_working_minutes(cal, &at, us_of(a), minutes);
+	assert_int_equal(due.due_us, us_of(oracle_add(o, true, a, minutes)));
 	assert_int_equal(due.provisional, o->looked_beyond);
 
 	o->looked_beyond = false;
-	due = calendar_due(cal, &o->hours, us_of(a), limit, value);
+	due = calendar_due(cal, &at, us_of(a), limit, value);
 	assert_int_equal(due.due_us, us_of(oracle_due(o, a, limit, value)));
 	assert_int_equal(due.provisional, o->looked_beyond);
 
-	due = calendar_resume(cal, &o->hours, limit, us_of(due_at), us_of(a), us_of(b));
+	due = calendar_resume(cal, &at, limit, us_of(due_at), us_of(a), us_of(b));
 	assert_int_equal(due.due_us, us_of(oracle_resume(o, limit, due_at, a, b)));
 }
 
@@ -532,12 +694,13 @@ static void compare_once(const struct calendar *cal, struct oracle *o, int64_t f
 static void compare_inverse(const struct calendar *cal, const struct oracle *o, int64_t first,
 			    int64_t span)
 {
+	const struct calendar_timetable at = {o->week, o->n_week};
 	int64_t start = us_of(first + random_below(span)) + random_below(MINUTE_US);
 	int64_t minutes = 1 + random_below(6000);
-	int64_t due = calendar_add_working_minutes(cal, &o->hours, start, minutes).due_us;
+	int64_t due = calendar_add_working_minutes(cal, &at, start, minutes).due_us;
 
-	assert_int_equal(calendar_working_minutes(cal, &o->hours, start, due), minutes);
-	assert_int_equal(calendar_working_minutes(cal, &o->hours, start, due - 1), minutes - 1);
+	assert_int_equal(calendar_working_minutes(cal, &at, start, due), minutes);
+	assert_int_equal(calendar_working_minutes(cal, &at, start, due - 1), minutes - 1);
 }
 
 static void compare_many(struct oracle *o, int rounds)
@@ -560,10 +723,36 @@ static void oracle_agrees_on_the_real_calendar(void **state)
 
 	(void)state;
 	o.n = all_rows(o.rows);
-	o.hours = calendar_hours_default;
-	compare_many(&o, 3000);
-	o.hours = half_day;
+	compare_many(&o, 1500);
+	every_weekday(o.week, half_day);
+	o.n_week = 5;
 	compare_many(&o, 500);
+}
+
+/* Sessions with something in them, or - closed - perhaps nothing. */
+static struct calendar_hours random_hours(bool closed)
+{
+	int am = (int)random_below(600), noon = am + 1 + (int)random_below(240);
+	int pm = noon + (int)random_below(120), night = pm + (int)random_below(1440 - pm);
+
+	if (closed)
+		noon = am, night = pm;
+	else if (random_below(4) == 0)
+		noon = am, night = pm + 60; /* afternoons only */
+	return (struct calendar_hours){am, noon, pm, night};
+}
+
+/* Other hours from some day on, service on Saturdays or Sundays, weekdays nobody has said. */
+static void random_week(struct oracle *o)
+{
+	for (o->n_week = 0; o->n_week < ARRAY_LEN(o->week); o->n_week++) {
+		int32_t from = o->from - 30 + (int32_t)random_below(300);
+		int weekday = (int)random_below(7);
+
+		o->week[o->n_week] = (struct calendar_weekday_hours){
+			weekday, from, from + (int32_t)random_below(200),
+			random_hours((weekday == 0 || weekday == 6) && random_below(3) == 0)};
+	}
 }
 
 /* Calendars nobody would announce: long closures, worked week-ends, odd hours. */
@@ -572,11 +761,9 @@ static void oracle_agrees_on_random_calendars(void **state)
 	(void)state;
 	for (int round = 0; round < 60; round++) {
 		struct oracle o = {.from = day_of("2024-01-01")};
-		int am = (int)random_below(600), noon = am + 1 + (int)random_below(240);
-		int pm = noon + (int)random_below(120), night = pm + (int)random_below(1440 - pm);
 
 		o.to = o.from + 300;
-		o.hours = (struct calendar_hours){am, noon, pm, night};
+		random_week(&o);
 		for (int32_t day = o.from - 30; day < o.to + 30; day++)
 			if (random_below(3) == 0)
 				o.rows[o.n++] = (struct calendar_day){
@@ -591,6 +778,9 @@ int main(void)
 		cmocka_unit_test(due_dates_of_the_law),
 		cmocka_unit_test(pauses_shift_due_dates),
 		cmocka_unit_test(answers_within_eight_working_hours),
+		cmocka_unit_test(each_agency_has_its_hours),
+		cmocka_unit_test(service_hours_count_for_the_desk),
+		cmocka_unit_test(hours_are_checked),
 		cmocka_unit_test(rows_are_checked),
 		cmocka_unit_test(extremes_stay_bounded),
 		cmocka_unit_test(oracle_agrees_on_the_real_calendar),
