@@ -274,7 +274,8 @@ lint-cppcheck: $(PB_H) $(TEST_PB_C:.c=.h)
 		-D_GNU_SOURCE -DLGSP_VERSION='"lint"' -I. $(OUR_C)
 lint-tidy: $(PB_H) $(TEST_PB_C:.c=.h)
 	@printf '%s\n' $(OUR_C) | xargs -P2 -n4 deploy/lint/tidy.sh \
-		-std=gnu11 -I. -I$(GEN) $(PKG_CFLAGS) -D_GNU_SOURCE -DLGSP_CRASH_POINTS -DLGSP_VERSION='"lint"' --
+		-std=gnu11 -I. -I$(GEN) $(PKG_CFLAGS) $$(pkg-config --cflags $(sort $(foreach s,$(SERVICES),$(call svc_pkgs,$(s))))) \
+		-D_GNU_SOURCE -DLGSP_CRASH_POINTS -DLGSP_VERSION='"lint"' --
 # buf comes as a locked npm package of the tests, one for each architecture.
 BUF = $(firstword $(wildcard tests/node_modules/@bufbuild/buf-linux-*/bin/buf))
 lint-buf: tests/node_modules/.package-lock.json

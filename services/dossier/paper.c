@@ -461,10 +461,11 @@ static void draw_qr(struct paper *p, const QRcode *qr, double x, double y)
 {
 	double module = QR_POINTS / (qr->width + 8.0); /* four modules of quiet zone on each side */
 
-	for (int i = 0; i < qr->width * qr->width; i++)
-		if (qr->data[i] & 1)
-			cairo_rectangle(p->cr, x + (i % qr->width + 4) * module,
-					y + (i / qr->width + 4) * module, module, module);
+	for (int row = 0; row < qr->width; row++)
+		for (int col = 0; col < qr->width; col++)
+			if (qr->data[row * qr->width + col] & 1)
+				cairo_rectangle(p->cr, x + (col + 4) * module,
+						y + (row + 4) * module, module, module);
 	cairo_fill(p->cr);
 }
 
