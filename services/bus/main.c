@@ -21,7 +21,7 @@ static struct {
 	const char *instance, *log_level, *bind_member, *bind_backend, *bind_admin, *key;
 	const char *members_dir, *rights, *http;
 	int64_t clock_offset_us, queue_entries, queue_bytes, queue_share, pending_max;
-	int64_t pending_bytes, grace_ms, drain_ms;
+	int64_t pending_bytes, grace_ms, drain_ms, unfinished_bytes, unread_bytes;
 	int64_t member_per_s, member_burst, member_in_flight, member_bytes;
 } env;
 
@@ -61,6 +61,12 @@ static const struct env_var vars[] = {
 	 "its requests accepted and not answered; 0: no limit", &env.member_in_flight},
 	{"LGSP_MEMBER_BYTES", ENV_INT, "67108864", 0, 1LL << 34, "their bytes; 0: no limit",
 	 &env.member_bytes},
+	{"LGSP_UNFINISHED_BYTES", ENV_INT, "4194304", 2 << 20, 1 << 30,
+	 "of a TCP connection without making a whole message, then it is cut; 16 times that in all",
+	 &env.unfinished_bytes},
+	{"LGSP_UNREAD_BYTES", ENV_INT, "33554432", 2 << 20, 1LL << 32,
+	 "of answers a TCP connection does not read, then it is cut; 8 times that in all",
+	 &env.unread_bytes},
 	{"LGSP_GRACE_MS", ENV_INT, "5000", 0, 300000,
 	 "how long requests wait for a service without workers, also after our start",
 	 &env.grace_ms},
@@ -117,6 +123,10 @@ static int configure(struct server_config *ret_config)
 			   .heartbeat_us = HEARTBEAT_US,
 			   .probe_us = PROBE_US,
 			   .grace_us = env.grace_ms * 1000},
+		.connections = {.unfinished_bytes = (size_t)env.unfinished_bytes,
+				.unfinished_total = 16 * (size_t)env.unfinished_bytes,
+				.unread_bytes = (size_t)env.unread_bytes,
+				.unread_total = 8 * (size_t)env.unread_bytes},
 		.bind = {[SIDE_BACKEND] = env.bind_backend,
 			 [SIDE_ADMIN] = env.bind_admin,
 			 [SIDE_MEMBER] = env.bind_member},

@@ -10,6 +10,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/bus/socket.h"
+#include "services/bus/connections.h"
 #include "services/bus/peers.h"
 #include "services/bus/zap.h"
 
@@ -37,6 +38,7 @@ struct server {
 	struct zap *zap;
 	struct members *members;
 	struct peers *peers;
+	struct connections *connections;
 	struct broker *broker;
 	struct side sides[SIDES];
 	struct loop_timer *tick, *deadlines, *drain_timer;
@@ -89,6 +91,7 @@ static void on_frames(struct side *side, struct frames *f)
 		stats_drop(&b->stats, DROP_ROUTING_ID);
 		return;
 	}
+	connections_heard(srv->connections, &peer, &f->part[1]);
 	key = members_find_key(srv->members, user);
 	if (key)
 		peers_heard(srv->peers, &peer, key, b->now_us);
@@ -153,7 +156,9 @@ static int send_frames(void *arg, enum broker_side side, struct frames *f)
 {
 	struct server *srv = arg;
 
-	return srv->sides[side].socket ? frames_send(f, srv->sides[side].socket) : -1;
+	if (!srv->sides[side].socket || !connections_may_send(srv->connections, side, f))
+		return -1;
+	return frames_send(f, srv->sides[side].socket);
 }
 
 static void on_tick(void *arg)
@@ -163,6 +168,7 @@ static void on_tick(void *arg)
 	srv->broker->now_us = clock_mono_us();
 	broker_tick(srv->broker);
 	peers_sweep(srv->peers, srv->broker->now_us);
+	connections_tick(srv->connections, srv->broker->now_us);
 }
 
 /* --- sockets --- */
@@ -216,7 +222,8 @@ static int side_open(struct server *srv, enum broker_side which)
 	side->server = srv;
 	side->side = which;
 	side->socket = zmq_socket(srv->context, ZMQ_ROUTER);
-	if (!side->socket || !set_options(side->socket, &srv->config, which)) {
+	if (!side->socket || !set_options(side->socket, &srv->config, which) ||
+	    connections_watch(srv->connections, srv->loop, srv->context, side->socket, which) < 0) {
 		log_error("bus.socket", LOG_STR("err", zmq_strerror(errno)));
 		return -1;
 	}
@@ -231,8 +238,10 @@ static int side_open(struct server *srv, enum broker_side which)
 static void side_close(struct side *side)
 {
 	loop_socket_remove(side->watch);
-	if (side->socket)
+	if (side->socket) {
+		connections_unwatch(side->server->connections, side->side);
 		zmq_close(side->socket);
+	}
 	side->watch = NULL;
 	side->socket = NULL;
 }
@@ -290,6 +299,7 @@ int server_new(struct loop *loop, const struct server_config *config, struct ser
 	zmq_ctx_set(srv->context, ZMQ_MAX_SOCKETS, MAX_SOCKETS);
 	srv->members = members_new();
 	srv->peers = peers_new();
+	srv->connections = connections_new(&config->connections);
 	srv->zap = zap_start(srv->context);
 	srv->broker = broker_new(&srv->config.broker, srv->members);
 	rc = load_members(srv);
@@ -317,6 +327,7 @@ void server_free(struct server *srv)
 	while (zmq_ctx_term(srv->context) < 0 && errno == EINTR)
 		;
 	broker_free(srv->broker);
+	connections_free(srv->connections);
 	peers_free(srv->peers);
 	members_free(srv->members);
 	explicit_bzero(&srv->config, sizeof(srv->config));

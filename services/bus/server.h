@@ -9,12 +9,14 @@
 
 #include "common/loop/loop.h"
 #include "services/bus/broker.h"
+#include "services/bus/connections.h"
 
 #define SERVER_BINDS_MAX 4
 
 struct server_config {
 	struct broker_config broker; /* its send hook is set here */
-	const char *bind[SIDES];     /* endpoints, separated by spaces */
+	struct connections_limits connections;
+	const char *bind[SIDES]; /* endpoints, separated by spaces */
 	char public_z85[41], secret_z85[41];
 	const char *members_dir, *rights_path;
 	uint32_t drain_ms;

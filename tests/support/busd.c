@@ -156,6 +156,17 @@ static void make_folders(struct busd *d)
 	snprintf(d->key, sizeof(d->key), "%s/broker.key", d->dir);
 }
 
+/* Where the caller had it bound elsewhere. */
+static void note_endpoint(struct busd *d, const char *variable)
+{
+	static const char member[] = "LGSP_BIND_MEMBER=", backend[] = "LGSP_BIND_BACKEND=";
+
+	if (strncmp(variable, member, strlen(member)) == 0)
+		snprintf(d->member, sizeof(d->member), "%s", variable + strlen(member));
+	if (strncmp(variable, backend, strlen(backend)) == 0)
+		snprintf(d->backend, sizeof(d->backend), "%s", variable + strlen(backend));
+}
+
 struct busd *busd_start(const struct busd_member *members, unsigned n, const char *rights,
 			const char *const *env)
 {
@@ -170,8 +181,10 @@ struct busd *busd_start(const struct busd_member *members, unsigned n, const cha
 	write_pair(d->dir, d->dir, "broker", "VN/GOV/H40/lgsp-bus");
 	busd_write_rights(d, rights);
 	/* The caller's first: of two equal names the first counts. */
-	for (; env && *env; env++)
+	for (; env && *env; env++) {
 		add_env(d, *env, "");
+		note_endpoint(d, *env);
+	}
 	add_env(d, "LGSP_MEMBERS_DIR", path);
 	snprintf(path, sizeof(path), "%s/rights", d->dir);
 	add_env(d, "LGSP_RIGHTS", path);
