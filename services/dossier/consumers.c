@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "common/base/civil.h"
-#include "common/svc/refdata.h"
 #include "lgsp/digitisation/v1/events.pb-c.h"
 #include "lgsp/payment/v1/events.pb-c.h"
 #include "services/dossier/dossier.h"
@@ -14,9 +13,6 @@ static const struct err_kind bad_record = {ERR_INVALID, "BAD_RECORD",
 					   "Bản ghi số hóa %s thiếu mã hoặc ngày hiệu lực",
 					   "record %s lacks an id or its dates"};
 
-static const struct db_stmt insert_pause = {
-	"INSERT INTO pause (dossier, from_at, to_at, reason) VALUES ($1, $2, $3, $4)"};
-
 static const struct db_stmt put_record = {
 	"INSERT INTO held_record AS h (record_id, owner_key, type, number, agency, dossier,"
 	" valid_from, valid_to, pos) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
@@ -27,40 +23,9 @@ static const struct db_stmt put_record = {
 
 /* --- payment --- */
 
-/*
- * Starts the clock again. A due date that is provisional stays so, and keeps the version of the
- * calendar it was counted with: the job counts it again as a whole.
- */
-static int resume(struct call *c, struct dossier *d)
-{
-	struct rules_pause pause = {.from_us = d->paused_us, .to_us = c->now_us};
-	const struct calendar *cal;
-	struct calendar_due due;
-	int64_t pos;
-	int r = refdata_calendar(c, &cal, &pos);
-
-	if (r < 0)
-		return r;
-	if (pause.to_us < pause.from_us)
-		pause.to_us = pause.from_us;
-	due = rules_due_after_pause(cal, d->limit, d->due_us, pause);
-	if (!d->due_provisional) {
-		d->calendar_version = calendar_version(cal);
-		d->directory_pos = pos;
-	}
-	d->due_us = due.due_us;
-	d->due_provisional = d->due_provisional || due.provisional;
-	refdata_calendar_put(cal);
-	tx_add(c, &insert_pause, DB_TEXT(d->code), DB_TIME(pause.from_us), DB_TIME(pause.to_us),
-	       DB_TEXT("payment"));
-	d->paused_us = 0;
-	return 0;
-}
-
 static int paid(struct call *c, const Payment__PaymentPaid *ev)
 {
 	Dossier__DossierResumed out = DOSSIER__DOSSIER_RESUMED__INIT;
-	const struct rules_transition *row;
 	int slot = dossier_lock_add(c, ev->dossier_code);
 	struct dossier d;
 
@@ -72,14 +37,12 @@ static int paid(struct call *c, const Payment__PaymentPaid *ev)
 		return 0; /* a second order for the same fee: payment refunds it */
 	if (d.fee_vnd != ev->amount_vnd)
 		return err_set(&c->err, &amount_differs, "amount_vnd", d.code);
-	if (rules_transition(d.state, RULES_RESUME, &row, &c->err) < 0)
+	if (dossier_step(c, &d, RULES_PAY) < 0 || dossier_clock(c, &d) < 0)
 		return c->err.status;
-	d.state = row->to;
 	d.fee_paid = true;
+	d.finance_state = DOSSIER__FINANCE_STATE__FINANCE_STATE_PAID;
 	d.order_id = ev->order_id;
-	if (resume(c, &d) < 0)
-		return c->err.status;
-	dossier_save(c, &d, rules_action_name(RULES_RESUME), "payment");
+	dossier_save(c, &d, rules_action_name(RULES_PAY), "payment");
 	out.code = d.code;
 	out.due_us = d.due_us;
 	out.due_provisional = d.due_provisional;

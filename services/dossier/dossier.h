@@ -33,15 +33,40 @@ struct dossier {
 	bool due_provisional;
 	int32_t calendar_version;
 	int64_t directory_pos;
+	int64_t clock_from_us;  /* the due date counts from here: acceptance or reopening */
+	const char *pause_kind; /* "", "supplement", "payment", "stop", "outside" */
 	int64_t paused_us, finished_us;
+	Dossier__DossierState resumes_to; /* UNSPECIFIED unless in state 5, 6 or 8 */
+	int64_t answer_due_us;            /* the agency's, to an online filing; 0: none */
+	int64_t reply_due_us;             /* the applicant's, in state 5; 0: none */
+	bool extended;                    /* the one extension is used up */
 	Dossier__Verdict verdict;
+	Dossier__Decision decision;
+	const char *reason; /* code, of the present state */
 	int64_t fee_vnd;
 	bool fee_paid;
 	const char *order_id;
+	Dossier__FinanceState finance_state;
 	const char *result_number;
 	const char *result_file_id;
-	int32_t handoffs, handoffs_electronic;
+	Dossier__HandoverState handover_state;
+	const char *tracking_number;
+	int32_t handoffs, handoffs_electronic; /* between agencies */
+	int32_t hops;                          /* rows of handoff */
+	bool in_transit;                       /* handed over on paper, not received yet */
+	const char *assignee;                  /* subject; "": anybody of the holder */
+	int32_t step;                          /* of the template; 0: none */
+	int64_t step_from_us, step_due_us;
+	int32_t opinions, opinions_open,
+		opinions_pausing; /* asked; not given; stopping the clock */
+	int32_t supplements;      /* asked for so far */
+	const char *signed_by;    /* leader; "": not signed off */
+	const char *parent;       /* "": of its own */
+	bool parent_needs;        /* the parent's result waits for it */
 	bool rated;
+	/* of the act at hand, for its history entry; "" unless set */
+	const char *why; /* reason code */
+	const char *acting_for;
 	/* of the filing */
 	const char *owner_key;
 	/* of the procedure */
@@ -71,10 +96,29 @@ extern const struct err_kind dossier_unknown; /* UNKNOWN_DOSSIER, arg = code */
 int dossier_lock_add(struct call *c, const char *code);
 bool dossier_read(const struct call *c, int slot, const char *code, struct dossier *ret_dossier);
 
-/* Queues the row with version + 1 (set in d too) and its history entry. */
+/*
+ * Queues the row with version + 1 (set in d too) and its history entry. d->why becomes the reason
+ * of the state when that changed.
+ */
 void dossier_save(struct call *c, struct dossier *d, const char *action, const char *note);
 /* Queues the history entry of the present version. */
 void dossier_history(struct call *c, const struct dossier *d, const char *action, const char *note);
+
+/* The state table for an act of the suite itself on a row read: sets was, state, resumes_to. */
+int dossier_step(struct call *c, struct dossier *d, enum rules_action action);
+
+/* --- the clock (pause.c) --- */
+
+/*
+ * Brings the clock in line with the state: starts or ends a pause as the state and the opinions
+ * waited for say; an ended pause moves the due date. After the state has changed, before
+ * dossier_save(). 0 or the error.
+ */
+int dossier_clock(struct call *c, struct dossier *d);
+/* The dossier ends now (state 3, 7 or 9): its clock, and the verdict where one is due. */
+int dossier_finish(struct call *c, struct dossier *d);
+/* Counts the due date anew, from now, by the calendar of the day. */
+int dossier_start_clock(struct call *c, struct dossier *d);
 
 /* Subject of the caller, or its member when it speaks for itself. */
 const char *dossier_actor(const struct call *c);

@@ -1,6 +1,6 @@
 /*
  * Due dates beyond the calendar's coverage are provisional. When a newer calendar has come, this
- * job counts them again from the day of acceptance, all pauses included, and says so by event.
+ * job counts them again from acceptance (or reopening), all pauses included, and says so by event.
  */
 #include <string.h>
 
@@ -16,7 +16,8 @@ static const struct db_stmt find_provisional = {
 	" AND calendar_version < $1 ORDER BY code LIMIT $2 FOR UPDATE SKIP LOCKED"};
 
 static const struct db_stmt read_pauses = {
-	"SELECT from_at, to_at FROM pause WHERE dossier = $1 ORDER BY from_at LIMIT $2"};
+	"SELECT p.from_at, p.to_at FROM pause p JOIN dossier d ON d.code = p.dossier"
+	" WHERE p.dossier = $1 AND p.from_at >= d.clock_from_at ORDER BY p.from_at LIMIT $2"};
 
 static const struct db_stmt touch = {
 	"UPDATE dossier SET calendar_version = $2, directory_pos = $3 WHERE code = $1"};
@@ -42,7 +43,7 @@ static struct calendar_due count(const struct call *c, const struct job *job, in
 			.from_us = db_get_time_us(&c->tx, slot, i, 0),
 			.to_us = db_get_time_us(&c->tx, slot, i, 1),
 		};
-	return rules_due(job->cal, d->limit, d->accepted_us, pauses, (size_t)n);
+	return rules_due(job->cal, d->limit, d->clock_from_us, pauses, (size_t)n);
 }
 
 static void recount(struct call *c, const struct job *job, int i)
@@ -62,7 +63,7 @@ static void recount(struct call *c, const struct job *job, int i)
 	}
 	d.due_us = due.due_us;
 	d.due_provisional = due.provisional;
-	dossier_save(c, &d, "due_changed", "calendar");
+	dossier_save(c, &d, rules_action_name(RULES_RECOUNT), "calendar");
 	ev.code = d.code;
 	ev.due_us = d.due_us;
 	ev.due_provisional = d.due_provisional;

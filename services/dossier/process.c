@@ -21,23 +21,6 @@ static const struct err_kind fee_paid = {ERR_CONFLICT, "FEE_PAID",
 
 /* --- accept --- */
 
-/* Fixes the due date with the calendar of the day. */
-static int set_due(struct call *c, struct dossier *d)
-{
-	const struct calendar *cal;
-	struct calendar_due due;
-	int r = refdata_calendar(c, &cal, &d->directory_pos);
-
-	if (r < 0)
-		return r;
-	due = rules_due(cal, d->limit, d->accepted_us, NULL, 0);
-	d->due_us = due.due_us;
-	d->due_provisional = due.provisional;
-	d->calendar_version = calendar_version(cal);
-	refdata_calendar_put(cal);
-	return 0;
-}
-
 static void accepted_event(struct call *c, const struct dossier *d)
 {
 	Dossier__DossierAccepted ev = DOSSIER__DOSSIER_ACCEPTED__INIT;
@@ -62,7 +45,7 @@ DOSSIER_HANDLER(accept, Accept)
 	if (dossier_take(c, in->code, RULES_ACCEPT, &d) < 0)
 		return call_fail(c);
 	d.accepted_us = c->now_us;
-	if (set_due(c, &d) < 0)
+	if (dossier_start_clock(c, &d) < 0)
 		return call_fail(c);
 	dossier_save(c, &d, rules_action_name(RULES_ACCEPT), "");
 	accepted_event(c, &d);
@@ -85,6 +68,7 @@ static int move(struct call *c, struct dossier *d, const Dossier__ForwardRequest
 	if (!in_force)
 		return err_set(&c->err, &agency_not_in_force, "to_agency_code", in->to_agency_code);
 	if (strcmp(in->to_agency_code, d->agencies.holder) != 0) {
+		d->hops++;
 		d->handoffs++;
 		d->handoffs_electronic += in->electronic;
 	} else if (d->was != DOSSIER__DOSSIER_STATE__DOSSIER_STATE_ACCEPTED) {
@@ -164,9 +148,9 @@ DOSSIER_HANDLER(request_payment, RequestPayment)
 
 	(void)svc;
 	if (dossier_take(c, in->code, RULES_REQUEST_PAYMENT, &d) < 0 ||
-	    set_fee(c, &d, in->quantity) < 0)
+	    set_fee(c, &d, in->quantity) < 0 || dossier_clock(c, &d) < 0)
 		return call_fail(c);
-	d.paused_us = c->now_us;
+	d.finance_state = DOSSIER__FINANCE_STATE__FINANCE_STATE_REQUESTED;
 	dossier_save(c, &d, rules_action_name(RULES_REQUEST_PAYMENT), "");
 	ev.code = d.code;
 	ev.procedure_code = d.procedure_code;
@@ -232,8 +216,10 @@ DOSSIER_HANDLER(issue_result, IssueResult)
 	(void)svc;
 	if (check_result(c, in) < 0 || dossier_take(c, in->code, RULES_ISSUE_RESULT, &d) < 0)
 		return call_fail(c);
-	d.finished_us = c->now_us;
-	d.verdict = rules_verdict(d.due_us, d.finished_us);
+	if (dossier_finish(c, &d) < 0)
+		return call_fail(c);
+	d.decision = DOSSIER__DECISION__DECISION_GRANTED;
+	d.handover_state = DOSSIER__HANDOVER_STATE__HANDOVER_STATE_READY;
 	d.result_number = dossier_nfc(c, in->result_number);
 	d.result_file_id = in->file_id;
 	dossier_save(c, &d, rules_action_name(RULES_ISSUE_RESULT), "");
@@ -262,6 +248,9 @@ DOSSIER_HANDLER(return_result, ReturnResult)
 	(void)svc;
 	if (check_how(c, in->how) < 0 || dossier_take(c, in->code, RULES_RETURN, &d) < 0)
 		return call_fail(c);
+	d.handover_state = strcmp(in->how, "online") == 0
+				   ? DOSSIER__HANDOVER_STATE__HANDOVER_STATE_ONLINE
+				   : DOSSIER__HANDOVER_STATE__HANDOVER_STATE_HANDED_OVER;
 	dossier_save(c, &d, rules_action_name(RULES_RETURN), in->how);
 	ev.code = d.code;
 	ev.agency_code = c->caller.agency;

@@ -15,9 +15,9 @@ static const struct db_stmt read_components = {
 	"   WHERE f.dossier = c.dossier AND f.component = c.code), '{}'::text[])"
 	" FROM component c WHERE c.dossier = $1 ORDER BY c.ordinal"};
 
-static const struct db_stmt read_history = {
-	"SELECT version, state, action, actor, agency, note, at FROM history"
-	" WHERE dossier = $1 ORDER BY version"};
+static const struct db_stmt read_history = {"SELECT version, state, action, actor, agency, note, "
+					    "at, post, reason, acting_for FROM history"
+					    " WHERE dossier = $1 ORDER BY version"};
 
 static const struct db_stmt log_reading = {
 	"INSERT INTO read_log (id, dossier, subject, member, agency, purpose, at)"
@@ -103,9 +103,33 @@ static int fill_history(struct call *c, int slot, Dossier__GetReply *out)
 		list[i].agency_code = db_get_text(&c->tx, slot, i, 4);
 		list[i].note = db_get_text(&c->tx, slot, i, 5);
 		list[i].time_us = db_get_time_us(&c->tx, slot, i, 6);
+		list[i].post = db_get_text(&c->tx, slot, i, 7);
+		list[i].reason = db_get_text(&c->tx, slot, i, 8);
+		list[i].acting_for = db_get_text(&c->tx, slot, i, 9);
 		out->history[out->n_history++] = &list[i];
 	}
 	return 0;
+}
+
+static void fill_work(const struct dossier *d, Dossier__Dossier *out)
+{
+	out->supporting_agency_code = d->agencies.supporting;
+	out->parent_code = d->parent;
+	out->assignee = d->assignee;
+	out->step = d->step;
+	out->step_due_us = d->step_due_us;
+	out->pause_kind = d->pause_kind;
+	out->reply_due_us = d->reply_due_us;
+	out->answer_due_us = d->answer_due_us;
+	out->reason = d->reason;
+	out->decision = d->decision;
+	out->finance_state = d->finance_state;
+	out->handover_state = d->handover_state;
+	out->tracking_number = d->tracking_number;
+	out->extended = d->extended;
+	out->signed_by = d->signed_by;
+	out->in_transit = d->in_transit;
+	out->opinions_open = d->opinions_open;
 }
 
 static void fill_dossier(const struct dossier *d, Dossier__Dossier *out)
@@ -130,6 +154,7 @@ static void fill_dossier(const struct dossier *d, Dossier__Dossier *out)
 	out->fee_paid = d->fee_paid;
 	out->result_number = d->result_number;
 	out->result_file_id = d->result_file_id;
+	fill_work(d, out);
 }
 
 static int fill(struct call *c, const struct slots *s, const struct dossier *d,
@@ -152,8 +177,7 @@ static int check_right(struct call *c, int slot, const char *code, struct dossie
 {
 	if (!dossier_read(c, slot, code, d))
 		return err_set(&c->err, &dossier_unknown, "code", code);
-	return rules_party(&d->agencies, RULES_RECEIVER | RULES_COMPETENT | RULES_HOLDER,
-			   c->caller.agency, &c->err);
+	return rules_party(&d->agencies, RULES_AGENCIES, c->caller.agency, &c->err);
 }
 
 static void add_log(struct call *c, const char *code)

@@ -2,7 +2,8 @@
  * The pure rules of dossiers: no clock, no database, no bus. Handlers gather what a rule needs
  * (under the dossier's row lock), ask, and write what it says.
  *
- *   rules.c           states and transitions, who may act, due dates, verdict
+ *   rules.c           states and transitions, who may act
+ *   rules_due.c       due dates, verdict
  *   rules_code.c      codes of dossiers
  *   rules_intake.c    applicant, form and components of a filing
  *
@@ -34,23 +35,66 @@
 enum rules_action {
 	RULES_SUBMIT = 1,
 	RULES_ACCEPT,
-	RULES_FORWARD,
+	RULES_REFUSE,
+	RULES_REQUEST_SUPPLEMENT,
+	RULES_SUPPLEMENT,
 	RULES_REQUEST_PAYMENT,
-	RULES_RESUME, /* the fee is paid */
+	RULES_PAY,
+	RULES_FORWARD,
+	RULES_RECEIVE, /* of a hand-off on paper */
+	RULES_CLAIM,
+	RULES_ASSIGN,
+	RULES_STAND_IN, /* take over from an absent colleague */
+	RULES_NEXT_STEP,
+	RULES_REQUEST_OPINION,
+	RULES_GIVE_OPINION,
+	RULES_WITHDRAW_OPINION,
+	RULES_LATE_OPINION,
+	RULES_OPEN_CHILD,
+	RULES_SIGN_OFF,
+	RULES_REWORK, /* sign-off refused */
+	RULES_EXTEND,
+	RULES_STOP,
+	RULES_CONTINUE,
 	RULES_ISSUE_RESULT,
 	RULES_RETURN,
+	RULES_HAND_OVER, /* what was posted has arrived */
+	RULES_WITHDRAW,
+	RULES_EXPIRE,
+	RULES_REOPEN,
+	RULES_COMPLAIN,
+	RULES_ANSWER_COMPLAINT,
 	RULES_RATE,
+	RULES_REBASE,
+	RULES_RECOUNT, /* of the due date */
+	RULES_REUSE,   /* a held record meets a component later */
+	RULES_LATE_ANSWER,
+	RULES_IMPORT_LEGACY,
 };
-#define RULES_ACTIONS RULES_RATE
+#define RULES_ACTIONS RULES_IMPORT_LEGACY
 
-/* Agencies of a dossier whose staff may act. */
-enum rules_party { RULES_RECEIVER = 1, RULES_COMPETENT = 2, RULES_HOLDER = 4 };
+/* Who may act: agencies of the dossier, its applicant, or the suite itself. */
+enum rules_party {
+	RULES_RECEIVER = 1,
+	RULES_COMPETENT = 2,
+	RULES_HOLDER = 4,
+	RULES_SUPPORTING = 8,
+	RULES_ASKED = 16,     /* agency an opinion is asked of */
+	RULES_APPLICANT = 32, /* account that filed, or secret of the receipt */
+	RULES_SUITE = 64,     /* a feed, a job, the operator */
+};
+#define RULES_AGENCIES                                                                             \
+	(RULES_RECEIVER | RULES_COMPETENT | RULES_HOLDER | RULES_SUPPORTING | RULES_ASKED)
+#define RULES_PARTIES 7 /* bits of enum rules_party */
 
 struct rules_transition {
 	Dossier__DossierState from; /* UNSPECIFIED: the dossier does not exist yet */
 	enum rules_action action;
 	Dossier__DossierState to;
-	unsigned parties; /* of enum rules_party; 0: staff has no part in it */
+	unsigned parties; /* of enum rules_party */
+	/* Only when it resumes to this one, or - for an import - was in this one; UNSPECIFIED: any.
+	 */
+	Dossier__DossierState back;
 };
 
 /* The state table: what is not in it is refused. */
@@ -59,15 +103,31 @@ extern const size_t rules_n_transitions;
 
 /* "accept", …: as stored in the history. */
 const char *rules_action_name(enum rules_action action);
+/* "receiver", …, by the number of the bit: 0..RULES_PARTIES - 1. */
+const char *rules_party_name(unsigned bit);
+/* "FILED", …; "-" for UNSPECIFIED. */
+const char *rules_state_name(Dossier__DossierState state);
 
-/* The row for an action in a state; ERR_CONFLICT with code WRONG_STATE. */
+/* The row for an action in a state that resumes to back; ERR_CONFLICT with code WRONG_STATE. */
 int rules_transition(Dossier__DossierState from, enum rules_action action,
-		     const struct rules_transition **ret_row, struct err *err);
+		     Dossier__DossierState back, const struct rules_transition **ret_row,
+		     struct err *err);
+
+/* States in which the national table stops the clock: 5, 6, 8. */
+bool rules_paused(Dossier__DossierState state);
+/* What a dossier resumes to after going from a state (that resumed to back) to another. */
+Dossier__DossierState rules_resumes_to(Dossier__DossierState from, Dossier__DossierState back,
+				       Dossier__DossierState to);
+
+/* Why the clock stands in a state with so many opinions that stop it: "" when it runs. */
+const char *rules_pause_kind(Dossier__DossierState state, int opinions_pausing);
 
 struct rules_agencies {
 	const char *receiving;
 	const char *competent;
 	const char *holder;
+	const char *supporting; /* "" or NULL: none */
+	const char *asked;      /* for an opinion; "" or NULL: none */
 };
 
 /* Whether agency is one of the parties; ERR_DENIED with code NOT_IN_HAND. */

@@ -2,6 +2,7 @@
 #include "services/dossier/dossier.h"
 
 #include "common/base/buf.h"
+#include "common/base/civil.h"
 #include "common/base/utf8.h"
 
 const struct err_kind dossier_unknown = {ERR_NOT_FOUND, "UNKNOWN_DOSSIER", "Không có hồ sơ %s",
@@ -9,11 +10,21 @@ const struct err_kind dossier_unknown = {ERR_NOT_FOUND, "UNKNOWN_DOSSIER", "Khô
 
 static const struct db_stmt lock_dossier = {
 	"SELECT d.version, d.state, d.procedure_code, d.procedure_version, d.receiving_agency,"
-	" d.competent_agency, d.holder_agency, d.channel, d.submitted_at, d.accepted_at, d.due_at,"
-	" d.due_provisional, d.calendar_version, d.directory_pos, d.paused_at, d.finished_at,"
-	" d.verdict, d.fee_vnd, d.fee_paid, d.order_id, d.result_number, d.result_file_id,"
-	" d.handoffs, d.handoffs_electronic, d.rated, f.owner_key, p.limit_unit, p.limit_value,"
-	" p.fee_kind, p.fee_vnd, p.online_level, p.result_type, p.data_class"
+	" d.competent_agency, d.holder_agency, d.supporting_agency, d.channel,"
+	/* read_course */
+	" d.submitted_at, d.accepted_at, d.due_at, d.due_provisional, d.calendar_version,"
+	" d.directory_pos, d.clock_from_at, d.pause_kind, d.paused_at, d.finished_at,"
+	" d.resumes_to, d.answer_due_at, d.reply_due_at, d.extended, d.verdict, d.decision,"
+	" d.reason,"
+	/* read_money */
+	" d.fee_vnd, d.fee_paid, d.order_id, d.finance_state, d.result_number, d.result_file_id,"
+	" d.handover_state, d.tracking_number,"
+	/* read_work */
+	" d.handoffs, d.handoffs_electronic, d.hops, d.in_transit, d.assignee, d.step,"
+	" d.step_from_at, d.step_due_at, d.opinions, d.opinions_open, d.opinions_pausing,"
+	" d.supplements, d.signed_by, d.parent, d.parent_needs, d.rated,"
+	" f.owner_key, p.limit_unit, p.limit_value, p.fee_kind, p.fee_vnd, p.online_level,"
+	" p.result_type, p.data_class"
 	" FROM dossier d JOIN filing f ON f.code = d.code"
 	" JOIN procedure_version p ON p.code = d.procedure_code AND p.version = d.procedure_version"
 	" WHERE d.code = $1 FOR UPDATE OF d"};
@@ -21,14 +32,23 @@ static const struct db_stmt lock_dossier = {
 static const struct db_stmt update_dossier = {
 	"UPDATE dossier SET version = $2, state = $3, holder_agency = $4, accepted_at = $5,"
 	" due_at = $6, due_provisional = $7, calendar_version = $8, directory_pos = $9,"
-	" paused_at = $10, finished_at = $11, verdict = $12, fee_vnd = $13, fee_paid = $14,"
-	" order_id = nullif($15, ''), result_number = nullif($16, ''),"
-	" result_file_id = nullif($17, ''), handoffs = $18, handoffs_electronic = $19, rated = $20"
-	" WHERE code = $1"};
+	" clock_from_at = $10, pause_kind = $11, paused_at = $12, finished_at = $13,"
+	" resumes_to = $14, answer_due_at = $15, reply_due_at = $16, extended = $17,"
+	" verdict = $18, decision = $19, reason = $20, fee_vnd = $21, fee_paid = $22,"
+	" order_id = nullif($23, ''), finance_state = $24, result_number = nullif($25, ''),"
+	" result_file_id = nullif($26, ''), handover_state = $27, tracking_number = $28,"
+	" handoffs = $29, handoffs_electronic = $30, hops = $31, in_transit = $32,"
+	" assignee = $33, step = $34, step_from_at = $35, step_due_at = $36, opinions = $37,"
+	" opinions_open = $38, opinions_pausing = $39, supplements = $40, signed_by = $41,"
+	" rated = $42, procedure_version = $43 WHERE code = $1"};
 
+/* The post is the directory's of that day. */
 static const struct db_stmt insert_history = {
 	"INSERT INTO history (dossier, version, state, action, actor, member, roles, agency,"
-	" holder_agency, note, at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"};
+	" holder_agency, note, at, reason, acting_for, post)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,"
+	" coalesce((SELECT post FROM ref_officer WHERE subject = $5 AND agency_code = $8"
+	" AND valid_from <= $14 AND valid_to >= $14 ORDER BY valid_from DESC LIMIT 1), ''))"};
 
 const char *dossier_actor(const struct call *c)
 {
@@ -95,43 +115,83 @@ static void read_course(struct row *r, struct dossier *d)
 	d->due_provisional = row_bool(r);
 	d->calendar_version = (int32_t)row_int(r);
 	d->directory_pos = row_int(r);
+	d->clock_from_us = row_time(r);
+	d->pause_kind = row_text(r);
 	d->paused_us = row_time(r);
 	d->finished_us = row_time(r);
+	d->resumes_to = (Dossier__DossierState)row_int(r);
+	d->answer_due_us = row_time(r);
+	d->reply_due_us = row_time(r);
+	d->extended = row_bool(r);
 	d->verdict = (Dossier__Verdict)row_int(r);
+	d->decision = (Dossier__Decision)row_int(r);
+	d->reason = row_text(r);
+}
+
+static void read_money(struct row *r, struct dossier *d)
+{
 	d->fee_vnd = row_int(r);
 	d->fee_paid = row_bool(r);
 	d->order_id = row_text(r);
+	d->finance_state = (Dossier__FinanceState)row_int(r);
 	d->result_number = row_text(r);
 	d->result_file_id = row_text(r);
+	d->handover_state = (Dossier__HandoverState)row_int(r);
+	d->tracking_number = row_text(r);
+}
+
+static void read_work(struct row *r, struct dossier *d)
+{
 	d->handoffs = (int32_t)row_int(r);
 	d->handoffs_electronic = (int32_t)row_int(r);
+	d->hops = (int32_t)row_int(r);
+	d->in_transit = row_bool(r);
+	d->assignee = row_text(r);
+	d->step = (int32_t)row_int(r);
+	d->step_from_us = row_time(r);
+	d->step_due_us = row_time(r);
+	d->opinions = (int32_t)row_int(r);
+	d->opinions_open = (int32_t)row_int(r);
+	d->opinions_pausing = (int32_t)row_int(r);
+	d->supplements = (int32_t)row_int(r);
+	d->signed_by = row_text(r);
+	d->parent = row_text(r);
+	d->parent_needs = row_bool(r);
 	d->rated = row_bool(r);
+}
+
+static void read_procedure(struct row *r, struct dossier *d)
+{
+	d->owner_key = row_text(r);
+	d->limit.unit = (Dossier__LimitUnit)row_int(r);
+	d->limit.value = (int)row_int(r);
+	d->fee_kind = row_text(r);
+	d->procedure_fee_vnd = row_int(r);
+	d->online_level = (uint32_t)row_int(r);
+	d->result_type = row_text(r);
+	d->data_class = row_text(r);
 }
 
 bool dossier_read(const struct call *c, int slot, const char *code, struct dossier *ret_dossier)
 {
 	struct row r = {.tx = &c->tx, .slot = slot};
-	struct dossier d = {.code = code};
+	struct dossier d = {.code = code, .why = "", .acting_for = ""};
 
 	if (db_rows(&c->tx, slot) == 0)
 		return false;
 	d.version = (int32_t)row_int(&r);
-	d.state = (Dossier__DossierState)row_int(&r);
+	d.state = d.was = (Dossier__DossierState)row_int(&r);
 	d.procedure_code = row_text(&r);
 	d.procedure_version = (int32_t)row_int(&r);
 	d.agencies.receiving = row_text(&r);
 	d.agencies.competent = row_text(&r);
 	d.agencies.holder = row_text(&r);
+	d.agencies.supporting = row_text(&r);
 	d.channel = (Dossier__Channel)row_int(&r);
 	read_course(&r, &d);
-	d.owner_key = row_text(&r);
-	d.limit.unit = (Dossier__LimitUnit)row_int(&r);
-	d.limit.value = (int)row_int(&r);
-	d.fee_kind = row_text(&r);
-	d.procedure_fee_vnd = row_int(&r);
-	d.online_level = (uint32_t)row_int(&r);
-	d.result_type = row_text(&r);
-	d.data_class = row_text(&r);
+	read_money(&r, &d);
+	read_work(&r, &d);
+	read_procedure(&r, &d);
 	*ret_dossier = d;
 	return true;
 }
@@ -140,6 +200,23 @@ int dossier_take_add(struct call *c, const char *code)
 {
 	tx_begin(c);
 	return dossier_lock_add(c, code);
+}
+
+static void take_row(struct dossier *d, const struct rules_transition *row)
+{
+	d->was = d->state;
+	d->state = row->to;
+	d->resumes_to = rules_resumes_to(d->was, d->resumes_to, row->to);
+}
+
+int dossier_step(struct call *c, struct dossier *d, enum rules_action action)
+{
+	const struct rules_transition *row;
+
+	if (rules_transition(d->state, action, d->resumes_to, &row, &c->err) < 0)
+		return c->err.status;
+	take_row(d, row);
+	return 0;
 }
 
 int dossier_take_check(struct call *c, int slot, const char *code, enum rules_action action,
@@ -151,13 +228,12 @@ int dossier_take_check(struct call *c, int slot, const char *code, enum rules_ac
 
 	if (!dossier_read(c, slot, code, &d))
 		return err_set(&c->err, &dossier_unknown, "code", code);
-	r = rules_transition(d.state, action, &row, &c->err);
-	if (r == 0 && row->parties != 0)
+	r = rules_transition(d.state, action, d.resumes_to, &row, &c->err);
+	if (r == 0 && (row->parties & RULES_AGENCIES))
 		r = rules_party(&d.agencies, row->parties, c->caller.agency, &c->err);
 	if (r < 0)
 		return r;
-	d.was = d.state;
-	d.state = row->to;
+	take_row(&d, row);
 	*ret_dossier = d;
 	return 0;
 }
@@ -177,18 +253,28 @@ void dossier_history(struct call *c, const struct dossier *d, const char *action
 	tx_add(c, &insert_history, DB_TEXT(d->code), DB_INT4(d->version), DB_INT4(d->state),
 	       DB_TEXT(action), DB_TEXT(dossier_actor(c)), DB_TEXT(c->caller.member),
 	       DB_TEXT(dossier_roles(c)), DB_TEXT(c->caller.agency), DB_TEXT(d->agencies.holder),
-	       DB_TEXT(note), DB_TIME(c->now_us));
+	       DB_TEXT(note), DB_TIME(c->now_us), DB_TEXT(d->why), DB_TEXT(d->acting_for),
+	       DB_DATE(civil_of_us(c->now_us)));
 }
 
 void dossier_save(struct call *c, struct dossier *d, const char *action, const char *note)
 {
 	d->version++;
+	if (d->state != d->was || d->why[0] != '\0')
+		d->reason = d->why;
 	tx_add(c, &update_dossier, DB_TEXT(d->code), DB_INT4(d->version), DB_INT4(d->state),
 	       DB_TEXT(d->agencies.holder), DB_TIME(d->accepted_us), DB_TIME(d->due_us),
 	       DB_BOOL(d->due_provisional), DB_INT4(d->calendar_version), DB_INT8(d->directory_pos),
-	       DB_TIME(d->paused_us), DB_TIME(d->finished_us), DB_INT4(d->verdict),
-	       DB_INT8(d->fee_vnd), DB_BOOL(d->fee_paid), DB_TEXT(d->order_id),
-	       DB_TEXT(d->result_number), DB_TEXT(d->result_file_id), DB_INT4(d->handoffs),
-	       DB_INT4(d->handoffs_electronic), DB_BOOL(d->rated));
+	       DB_TIME(d->clock_from_us), DB_TEXT(d->pause_kind), DB_TIME(d->paused_us),
+	       DB_TIME(d->finished_us), DB_INT4(d->resumes_to), DB_TIME(d->answer_due_us),
+	       DB_TIME(d->reply_due_us), DB_BOOL(d->extended), DB_INT4(d->verdict),
+	       DB_INT4(d->decision), DB_TEXT(d->reason), DB_INT8(d->fee_vnd), DB_BOOL(d->fee_paid),
+	       DB_TEXT(d->order_id), DB_INT4(d->finance_state), DB_TEXT(d->result_number),
+	       DB_TEXT(d->result_file_id), DB_INT4(d->handover_state), DB_TEXT(d->tracking_number),
+	       DB_INT4(d->handoffs), DB_INT4(d->handoffs_electronic), DB_INT4(d->hops),
+	       DB_BOOL(d->in_transit), DB_TEXT(d->assignee), DB_INT4(d->step),
+	       DB_TIME(d->step_from_us), DB_TIME(d->step_due_us), DB_INT4(d->opinions),
+	       DB_INT4(d->opinions_open), DB_INT4(d->opinions_pausing), DB_INT4(d->supplements),
+	       DB_TEXT(d->signed_by), DB_BOOL(d->rated), DB_INT4(d->procedure_version));
 	dossier_history(c, d, action, note);
 }

@@ -1,5 +1,5 @@
-// with: services/dossier/rules.c services/dossier/rules_code.c services/dossier/rules_intake.c
-/* The dossier's pure rules: state table, codes, due dates, verdict. */
+// with: services/dossier/rules_due.c services/dossier/rules_code.c services/dossier/rules_intake.c
+/* The dossier's pure rules: codes, due dates, verdict. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,92 +14,6 @@
 #include "services/dossier/rules.h"
 
 #define TODAY civil_from_ymd(2024, 5, 21)
-
-/* --- states --- */
-
-/* The whole table again, by hand: from (rows) x action (columns) -> to, 0 = refused. */
-static const int expected[11][RULES_ACTIONS + 1] = {
-	/*          -  sub acc fwd pay res iss ret rate */
-	[0] = {0, 1, 0, 0, 0, 0, 0, 0, 0},
-	[1] = {0, 0, 2, 0, 0, 0, 0, 0, 0},
-	[2] = {0, 0, 0, 4, 6, 0, 0, 0, 0},
-	[3] = {0},
-	[4] = {0, 0, 0, 4, 6, 0, 9, 0, 0},
-	[5] = {0},
-	[6] = {0, 0, 0, 0, 0, 4, 0, 0, 0},
-	[7] = {0},
-	[8] = {0},
-	[9] = {0, 0, 0, 0, 0, 0, 0, 10, 9},
-	[10] = {0, 0, 0, 0, 0, 0, 0, 0, 10},
-};
-
-static void test_states(void **state)
-{
-	size_t allowed = 0;
-
-	(void)state;
-	for (int from = 0; from <= 10; from++) {
-		for (int action = 1; action <= RULES_ACTIONS; action++) {
-			const struct rules_transition *row = NULL;
-			struct err err = {.status = 0};
-			int r = rules_transition((Dossier__DossierState)from,
-						 (enum rules_action)action, &row, &err);
-
-			if (expected[from][action] == 0) {
-				assert_int_equal(r, ERR_CONFLICT);
-				assert_string_equal(err_code(&err), "WRONG_STATE");
-				assert_null(row);
-				continue;
-			}
-			assert_int_equal(r, 0);
-			assert_int_equal(row->to, expected[from][action]);
-			allowed++;
-		}
-	}
-	assert_int_equal(allowed, rules_n_transitions);
-}
-
-static void test_action_names(void **state)
-{
-	(void)state;
-	for (int a = 1; a <= RULES_ACTIONS; a++) {
-		assert_true(rules_action_name((enum rules_action)a)[0] != '\0');
-		for (int b = 1; b < a; b++)
-			assert_string_not_equal(rules_action_name((enum rules_action)a),
-						rules_action_name((enum rules_action)b));
-	}
-}
-
-static void test_parties(void **state)
-{
-	static const struct rules_agencies of = {
-		.receiving = "H40.31.01", .competent = "H40.31", .holder = "H40.03"};
-	static const struct {
-		unsigned parties;
-		const char *agency;
-		bool may;
-	} cases[] = {
-		{RULES_RECEIVER, "H40.31.01", true},
-		{RULES_RECEIVER, "H40.31", false},
-		{RULES_RECEIVER, "H40.03", false},
-		{RULES_COMPETENT, "H40.31", true},
-		{RULES_HOLDER, "H40.03", true},
-		{RULES_HOLDER, "H40.31.01", false},
-		{RULES_HOLDER | RULES_RECEIVER, "H40.31.01", true},
-		{RULES_RECEIVER | RULES_COMPETENT | RULES_HOLDER, "H40", false},
-		{RULES_RECEIVER | RULES_COMPETENT | RULES_HOLDER, "", false},
-		{0, "H40.03", false},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct err err = {.status = 0};
-		int r = rules_party(&of, cases[i].parties, cases[i].agency, &err);
-
-		assert_int_equal(r, cases[i].may ? 0 : ERR_DENIED);
-		assert_string_equal(err_code(&err), cases[i].may ? "" : "NOT_IN_HAND");
-	}
-}
 
 /* --- codes --- */
 
@@ -219,9 +133,9 @@ static void test_verdict(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_states),  cmocka_unit_test(test_action_names),
-		cmocka_unit_test(test_parties), cmocka_unit_test(test_codes),
-		cmocka_unit_test(test_due),     cmocka_unit_test(test_verdict),
+		cmocka_unit_test(test_codes),
+		cmocka_unit_test(test_due),
+		cmocka_unit_test(test_verdict),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

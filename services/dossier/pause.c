@@ -1,0 +1,89 @@
+/* The clock of a dossier: when it stands, when it runs again, when it has run out. */
+#include <string.h>
+
+#include "common/svc/refdata.h"
+#include "services/dossier/dossier.h"
+
+static const struct db_stmt insert_pause = {
+	"INSERT INTO pause (dossier, from_at, to_at, reason) VALUES ($1, $2, $3, $4)"};
+
+int dossier_start_clock(struct call *c, struct dossier *d)
+{
+	const struct calendar *cal;
+	struct calendar_due due;
+	int r = refdata_calendar(c, &cal, &d->directory_pos);
+
+	if (r < 0)
+		return r;
+	d->clock_from_us = c->now_us;
+	due = rules_due(cal, d->limit, d->clock_from_us, NULL, 0);
+	d->due_us = due.due_us;
+	d->due_provisional = due.provisional;
+	d->calendar_version = calendar_version(cal);
+	refdata_calendar_put(cal);
+	return 0;
+}
+
+/*
+ * A due date that is provisional stays so, and keeps the version of the calendar it was counted
+ * with: the job counts it again as a whole.
+ */
+static int move_due(struct call *c, struct dossier *d, struct rules_pause pause)
+{
+	const struct calendar *cal;
+	struct calendar_due due;
+	int64_t pos;
+	int r = refdata_calendar(c, &cal, &pos);
+
+	if (r < 0)
+		return r;
+	due = rules_due_after_pause(cal, d->limit, d->due_us, pause);
+	if (!d->due_provisional) {
+		d->calendar_version = calendar_version(cal);
+		d->directory_pos = pos;
+	}
+	d->due_us = due.due_us;
+	d->due_provisional = d->due_provisional || due.provisional;
+	refdata_calendar_put(cal);
+	return 0;
+}
+
+/* Before acceptance no clock has run, so none has stood still. */
+static int end_pause(struct call *c, struct dossier *d)
+{
+	struct rules_pause pause = {.from_us = d->paused_us, .to_us = c->now_us};
+
+	if (pause.to_us < pause.from_us)
+		pause.to_us = pause.from_us;
+	if (d->clock_from_us != 0) {
+		if (move_due(c, d, pause) < 0)
+			return c->err.status;
+		tx_add(c, &insert_pause, DB_TEXT(d->code), DB_TIME(pause.from_us),
+		       DB_TIME(pause.to_us), DB_TEXT(d->pause_kind));
+	}
+	d->paused_us = 0;
+	return 0;
+}
+
+int dossier_clock(struct call *c, struct dossier *d)
+{
+	const char *kind = rules_pause_kind(d->state, d->opinions_pausing);
+
+	if (strcmp(kind, d->pause_kind) == 0)
+		return 0;
+	if (d->pause_kind[0] != '\0' && end_pause(c, d) < 0)
+		return c->err.status;
+	d->pause_kind = kind;
+	d->paused_us = kind[0] != '\0' ? c->now_us : 0;
+	return 0;
+}
+
+int dossier_finish(struct call *c, struct dossier *d)
+{
+	if (dossier_clock(c, d) < 0)
+		return c->err.status;
+	d->finished_us = c->now_us;
+	if (d->state != DOSSIER__DOSSIER_STATE__DOSSIER_STATE_REFUSED)
+		d->verdict = rules_verdict(d->due_us, d->finished_us);
+	return 0;
+}
