@@ -36,6 +36,7 @@ static void answer(struct broker *b, const struct peer *to, const zmq_msg_t *ser
 		arena_done(&b->out);
 	}
 	frames_add(&f, body, n);
+	account_served(b, n);
 	if (broker_send(b, to->side, &f) < 0)
 		stats_drop(&b->stats, DROP_CLIENT_GONE);
 }
@@ -175,16 +176,17 @@ void admin_on_frames(struct broker *b, const struct peer *from, struct member_ke
 {
 	Bus__RequestHeader plain = BUS__REQUEST_HEADER__INIT, *h = NULL;
 	struct request_frames rf;
-	int rc = member_read_frames(b, f, &rf);
+	int rc;
 
+	account_begin(b, key);
 	plain.method = "mmi.service";
+	rc = member_read_frames(b, f, &rf);
 	if (rc == 0 && is_plain_mmi(&rf)) {
 		rc = member_check_rights(b, key, "bus", &plain);
 		if (rc == 0)
 			answer_mmi(b, from, rf.service, NULL, rf.header);
 	} else if (rc == 0) {
-		rc = header_read_request(frame_data(rf.header), frame_size(rf.header), &b->arena,
-					 &h, &b->err);
+		rc = member_read_header(b, &rf, &h);
 		if (rc == 0)
 			rc = serve(b, from, key, h, &rf);
 	}

@@ -179,6 +179,7 @@ int backend_dispatch(struct broker *b, struct worker *w, struct pending *p)
 	p->state = PENDING_DISPATCHED;
 	p->worker = w;
 	p->dispatches++;
+	account_dispatched(b, p, w);
 	TAILQ_INSERT_TAIL(&w->requests, p, link);
 	w->n_requests++;
 	w->in_hand++;
@@ -382,7 +383,8 @@ static void note_pace(struct broker *b, struct service *s)
 		s->pace_us += (d - s->pace_us) / 16;
 }
 
-static bool read_reply(struct broker *b, const struct frames *f, int *ret_status)
+static bool read_reply(struct broker *b, const struct frames *f, int *ret_status,
+		       Bus__ReplyHeader **ret_header)
 {
 	Bus__ReplyHeader *h;
 
@@ -392,6 +394,7 @@ static bool read_reply(struct broker *b, const struct frames *f, int *ret_status
 	    h->status <= COMMON__STATUS__STATUS_UNSPECIFIED ||
 	    h->status > COMMON__STATUS__STATUS_INTERNAL)
 		return false;
+	*ret_header = h;
 	*ret_status = h->status == COMMON__STATUS__STATUS_OK ? 0 : -(int)h->status;
 	return f->n < 7 || frame_size(&f->part[6]) <= BUS_BODY_MAX_BYTES;
 }
@@ -402,6 +405,7 @@ static void on_reply(struct broker *b, struct worker *w, struct frames *f, bool 
 	struct service *s = w->service;
 	struct pending *p = find_own(b, w, &f->part[3]);
 	zmq_msg_t *body = f->n > 6 ? &f->part[6] : NULL;
+	Bus__ReplyHeader *header = NULL;
 	int status = 0;
 	bool good;
 
@@ -413,7 +417,7 @@ static void on_reply(struct broker *b, struct worker *w, struct frames *f, bool 
 		service_pump(b, s);
 		return;
 	}
-	good = read_reply(b, f, &status);
+	good = read_reply(b, f, &status, &header);
 	if (!final) {
 		if (good)
 			broker_forward(b, p, BUS_C_PARTIAL, &f->part[5], body);
@@ -422,7 +426,9 @@ static void on_reply(struct broker *b, struct worker *w, struct frames *f, bool 
 	backend_release(b, p, false);
 	note_pace(b, s);
 	if (good) {
-		broker_forward(b, p, BUS_C_FINAL, &f->part[5], body);
+		bool sent = broker_forward(b, p, BUS_C_FINAL, &f->part[5], body);
+
+		account_answered(b, p, status, header, sent);
 		stats_answered(&s->stats, status, b->now_us - p->arrival_us);
 		broker_forget(b, p);
 	} else {

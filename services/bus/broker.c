@@ -22,6 +22,7 @@ struct broker *broker_new(const struct broker_config *config, struct members *me
 	b->config = *config;
 	b->members = members;
 	b->now_us = b->started_us = clock_mono_us();
+	b->wall_offset_us = clock_wall_us() - b->now_us;
 	b->pending = pending_table_new(config->pending_max);
 	TAILQ_INIT(&b->services);
 	TAILQ_INIT(&b->workers);
@@ -98,10 +99,12 @@ static void add_error_header(struct broker *b, struct frames *f, const char *tra
 	arena_done(&b->out);
 }
 
-static void send_to_client(struct broker *b, const struct peer *to, struct frames *f)
+static bool send_to_client(struct broker *b, const struct peer *to, struct frames *f)
 {
-	if (broker_send(b, to->side, f) < 0)
-		stats_drop(&b->stats, DROP_CLIENT_GONE);
+	if (broker_send(b, to->side, f) == 0)
+		return true;
+	stats_drop(&b->stats, DROP_CLIENT_GONE);
+	return false;
 }
 
 void broker_refuse(struct broker *b, const struct peer *to, const zmq_msg_t *service,
@@ -119,6 +122,7 @@ void broker_refuse(struct broker *b, const struct peer *to, const zmq_msg_t *ser
 	frames_add(&f, "", 0);
 	send_to_client(b, to, &f);
 	stats_refused(&b->stats, b->err.status);
+	account_refused(b);
 }
 
 void broker_end(struct broker *b, struct pending *p)
@@ -131,7 +135,7 @@ void broker_end(struct broker *b, struct pending *p)
 	frames_add(&f, p->service->name, strlen(p->service->name));
 	add_error_header(b, &f, p->trace_id, &id);
 	frames_add(&f, "", 0);
-	send_to_client(b, &p->client, &f);
+	account_ended(b, p, send_to_client(b, &p->client, &f));
 	stats_answered(&p->service->stats, b->err.status, b->now_us - p->arrival_us);
 	broker_forget(b, p);
 }
@@ -152,11 +156,12 @@ static void add_reply_header(struct frames *f, const zmq_msg_t *header, const ui
 	memcpy(bytes + n + 2, id, 16);
 }
 
-void broker_forward(struct broker *b, struct pending *p, uint8_t command, zmq_msg_t *header,
+bool broker_forward(struct broker *b, struct pending *p, uint8_t command, zmq_msg_t *header,
 		    zmq_msg_t *body)
 {
 	struct frames f;
 
+	account_reply(b, p, frame_size(header) + (body ? frame_size(body) : 0));
 	broker_frames(&f, &p->client, BUS_MDP_CLIENT, command);
 	frames_add(&f, p->service->name, strlen(p->service->name));
 	add_reply_header(&f, header, p->message_id);
@@ -164,7 +169,7 @@ void broker_forward(struct broker *b, struct pending *p, uint8_t command, zmq_ms
 		frames_move(&f, body);
 	else
 		frames_add(&f, "", 0);
-	send_to_client(b, &p->client, &f);
+	return send_to_client(b, &p->client, &f);
 }
 
 void broker_forget(struct broker *b, struct pending *p)
@@ -252,6 +257,9 @@ static bool any_abandoned(const struct broker *b)
 
 void broker_tick(struct broker *b)
 {
+	b->wall_offset_us = clock_wall_us() - clock_mono_us();
+	if (b->config.records)
+		records_tick(b->config.records);
 	backend_tick(b);
 	if (any_abandoned(b))
 		pending_each(b->pending, abandon_one, b);

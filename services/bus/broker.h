@@ -11,6 +11,7 @@
  *	backend.c        workers: READY, credit, heartbeats, FINAL, loss
  *	pending.c        tokens and deadlines
  *	admin.c          mmi.service and the Status of the broker
+ *	account.c        what is noted of each request: its record, its member's counters
  *	stats.c          metrics
  */
 #ifndef LGSP_SERVICES_BUS_BROKER_H
@@ -20,8 +21,10 @@
 #include "common/base/err.h"
 #include "common/bus/frame.h"
 #include "lgsp/bus/v1/header.pb-c.h"
+#include "services/bus/account.h"
 #include "services/bus/members.h"
 #include "services/bus/pending.h"
+#include "services/bus/records.h"
 #include "services/bus/stats.h"
 
 #define BROKER_SERVICES_MAX 1024
@@ -47,6 +50,7 @@ struct broker_config {
 	 */
 	int (*send)(void *arg, enum broker_side side, struct frames *f);
 	void *send_arg;
+	struct records *records; /* the caller's; NULL: none are kept */
 };
 
 /* One member's requests waiting for one service. */
@@ -106,6 +110,7 @@ struct death {
 struct broker {
 	struct broker_config config;
 	int64_t now_us, started_us;
+	int64_t wall_offset_us; /* wall minus monotonic clock, looked at every tick */
 	struct members *members;
 	struct pending_table *pending;
 	struct service_list services;
@@ -117,6 +122,7 @@ struct broker {
 	struct arena arena; /* of the message in hand */
 	struct arena out;   /* of the answer being made */
 	struct err err;
+	struct record record; /* of the message in hand */
 	struct stats stats;
 	char served_by[BROKER_TEXT_MAX + 8];
 	int64_t warned_us; /* peers cannot fill the log: one such line a second */
@@ -152,8 +158,9 @@ void broker_refuse(struct broker *b, const struct peer *to, const zmq_msg_t *ser
 		   const ProtobufCBinaryData *message_id, const char *traceparent);
 /* Answers a pending request with b->err and forgets it. Its outcome is UNKNOWN once dispatched. */
 void broker_end(struct broker *b, struct pending *p);
-/* Passes a worker's FINAL or PARTIAL on: header and body are consumed. */
-void broker_forward(struct broker *b, struct pending *p, uint8_t command, zmq_msg_t *header,
+/* Passes a worker's FINAL or PARTIAL on: header and body are consumed. false: the caller has gone.
+ */
+bool broker_forward(struct broker *b, struct pending *p, uint8_t command, zmq_msg_t *header,
 		    zmq_msg_t *body);
 /* Forgets a pending request, wherever it is. */
 void broker_forget(struct broker *b, struct pending *p);
@@ -210,6 +217,9 @@ struct request_frames {
 };
 /* 0, or the status in b->err; *ret has what was found so far. */
 int member_read_frames(struct broker *b, struct frames *f, struct request_frames *ret);
+/* 0, or the status in b->err. */
+int member_read_header(struct broker *b, const struct request_frames *rf,
+		       Bus__RequestHeader **ret_header);
 /* Key, rights and on_behalf_of: 0, or the status in b->err. */
 int member_check_rights(struct broker *b, const struct member_key *key, const char *service,
 			const Bus__RequestHeader *h);

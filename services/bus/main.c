@@ -1,7 +1,9 @@
 /* lgsp-bus: the broker's process. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <zmq.h>
 
 #include "common/base/base.h"
@@ -10,6 +12,7 @@
 #include "common/base/log.h"
 #include "common/bus/cert.h"
 #include "common/http/http.h"
+#include "common/record/record.h"
 #include "services/bus/http.h"
 #include "services/bus/server.h"
 
@@ -23,6 +26,9 @@ static struct {
 	int64_t clock_offset_us, queue_entries, queue_bytes, queue_share, pending_max;
 	int64_t pending_bytes, grace_ms, drain_ms, unfinished_bytes, unread_bytes;
 	int64_t member_per_s, member_burst, member_in_flight, member_bytes;
+	const char *records_dir;
+	int64_t records_ring, records_max_bytes, records_max_s, records_keep_days;
+	int64_t records_keep_bytes;
 } env;
 
 static const struct env_var vars[] = {
@@ -72,6 +78,18 @@ static const struct env_var vars[] = {
 	 &env.grace_ms},
 	{"LGSP_DRAIN_MS", ENV_INT, "5000", 0, 300000,
 	 "how long SIGTERM waits for requests in flight", &env.drain_ms},
+	{"LGSP_RECORDS_DIR", ENV_STRING, "", 0, 0,
+	 "folder of the operational records; empty: none are written", &env.records_dir},
+	{"LGSP_RECORDS_RING", ENV_INT, "16384", 64, 1 << 20,
+	 "records that may wait for the disk; a power of two", &env.records_ring},
+	{"LGSP_RECORDS_MAX_BYTES", ENV_INT, "67108864", 4096, 1LL << 34,
+	 "a record file is closed at this size", &env.records_max_bytes},
+	{"LGSP_RECORDS_MAX_S", ENV_INT, "600", 1, 86400,
+	 "and when it is so old; usage is counted from closed files", &env.records_max_s},
+	{"LGSP_RECORDS_KEEP_DAYS", ENV_INT, "90", 1, 36500,
+	 "closed record files are removed after so many days", &env.records_keep_days},
+	{"LGSP_RECORDS_KEEP_BYTES", ENV_INT, "10737418240", 1 << 20, 1LL << 44,
+	 "and the oldest when all together are larger", &env.records_keep_bytes},
 };
 
 struct bus {
@@ -89,6 +107,32 @@ static void help(void)
 	       "Exit codes: 0 ok, 2 usage, 3 configuration, 4 a dependency is absent\n");
 }
 
+static bool records_valid(void)
+{
+	if ((env.records_ring & (env.records_ring - 1)) != 0) {
+		fprintf(stderr, "LGSP_RECORDS_RING: not a power of two\n");
+		return false;
+	}
+	if (*env.records_dir && !record_broker_valid(env.instance)) {
+		fprintf(stderr, "LGSP_INSTANCE: letters, digits, - and _ only: "
+				"record files are named after it\n");
+		return false;
+	}
+	return true;
+}
+
+static struct record_store_config records_config(void)
+{
+	return (struct record_store_config){
+		.dir = env.records_dir,
+		.broker = env.instance,
+		.max_bytes = (uint64_t)env.records_max_bytes,
+		.max_age_us = env.records_max_s * CLOCK_US_PER_S,
+		.keep_us = env.records_keep_days * 86400 * CLOCK_US_PER_S,
+		.keep_bytes = (uint64_t)env.records_keep_bytes,
+	};
+}
+
 static int configure(struct server_config *ret_config)
 {
 	struct cert cert;
@@ -100,6 +144,8 @@ static int configure(struct server_config *ret_config)
 		fprintf(stderr, "LGSP_LOG_LEVEL: debug, info, warn or error\n");
 		return EXIT_CONFIG;
 	}
+	if (!records_valid())
+		return EXIT_CONFIG;
 	clock_set_business_offset_us(env.clock_offset_us);
 	if (cert_read(env.key, &cert, &err) < 0) {
 		fprintf(stderr, "LGSP_KEY: %s\n", err.items[0].en);
@@ -158,6 +204,10 @@ static int check(const struct server_config *config)
 			fprintf(stderr, "%s\n", err.items[0].en);
 			return EXIT_CONFIG;
 		}
+	if (*env.records_dir && access(env.records_dir, W_OK | X_OK) < 0) {
+		fprintf(stderr, "LGSP_RECORDS_DIR: %s: %s\n", env.records_dir, strerror(errno));
+		return EXIT_CONFIG;
+	}
 	printf("configuration OK\n");
 	return 0;
 }
@@ -183,11 +233,13 @@ static void on_hangup(void *arg)
 	server_reload(bus->server);
 }
 
-static int serve(const struct server_config *config)
+static int serve(struct server_config *config)
 {
+	const struct record_store_config store = records_config();
 	struct bus bus = {.loop = loop_new()};
 	int code = 0;
 
+	config->broker.records = records_new(&store, (uint32_t)env.records_ring);
 	if (server_new(bus.loop, config, &bus.server) < 0)
 		code = EXIT_CONFIG;
 	if (code == 0 &&
@@ -205,6 +257,7 @@ static int serve(const struct server_config *config)
 	}
 	bus_http_free(bus.http);
 	server_free(bus.server);
+	records_free(config->broker.records);
 	loop_free(bus.loop);
 	if (code == 0)
 		log_info("bus.stopped");

@@ -20,6 +20,7 @@ int member_read_frames(struct broker *b, struct frames *f, struct request_frames
 	if (f->n > 3 &&
 	    bus_name_valid((const char *)frame_data(&f->part[3]), frame_size(&f->part[3])))
 		ret->service = &f->part[3];
+	account_frames(b, ret->service, f);
 	if (f->overflow || f->n > 6)
 		return err_set(&b->err, &bus_bad_frames, NULL, "too many frames");
 	if (f->n < 3 || !frame_is(&f->part[1], BUS_MDP_CLIENT))
@@ -33,6 +34,17 @@ int member_read_frames(struct broker *b, struct frames *f, struct request_frames
 	ret->header = &f->part[4];
 	ret->body = f->n > 5 ? &f->part[5] : NULL;
 	return 0;
+}
+
+int member_read_header(struct broker *b, const struct request_frames *rf,
+		       Bus__RequestHeader **ret_header)
+{
+	int rc = header_read_request(frame_data(rf->header), frame_size(rf->header), &b->arena,
+				     ret_header, &b->err);
+
+	if (rc == 0)
+		account_header(b, *ret_header);
+	return rc;
 }
 
 int member_check_rights(struct broker *b, const struct member_key *key, const char *service,
@@ -221,6 +233,7 @@ static int accept_request(struct broker *b, const struct peer *from, struct memb
 		take_header(p, h, rf->header);
 		if (rf->body)
 			zmq_msg_move(&p->body, rf->body);
+		account_accepted(b, p);
 		rc = service_submit(b, s, p);
 	}
 	if (rc < 0)
@@ -270,12 +283,12 @@ void member_on_frames(struct broker *b, const struct peer *from, struct member_k
 
 	b->stats.requests++;
 	b->err.status = 0;
+	account_begin(b, key);
 	rc = member_read_frames(b, f, &rf);
 	if (rc == 0)
 		rc = check_cheap(b, key, &rf);
 	if (rc == 0)
-		rc = header_read_request(frame_data(rf.header), frame_size(rf.header), &b->arena,
-					 &h, &b->err);
+		rc = member_read_header(b, &rf, &h);
 	if (rc == 0)
 		rc = accept_request(b, from, key, h, &rf);
 	if (key) {

@@ -14,6 +14,7 @@
 #include <zmq.h>
 
 #include "common/bus/bus.h"
+#include "services/bus/record_ring.h"
 
 #define PENDING_TICK_US 20000
 #define PEER_ID_BYTES   5
@@ -55,6 +56,7 @@ struct pending {
 	uint8_t *caller;        /* the caller frame but for time_left_ms */
 	size_t caller_len;
 	char trace_id[33];
+	struct record record;      /* what is known of it so far */
 	TAILQ_ENTRY(pending) link; /* in a queue, or in its worker's hands */
 };
 TAILQ_HEAD(pending_list, pending);
