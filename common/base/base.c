@@ -98,12 +98,24 @@ static bool crash_noted(const char *name)
 }
 
 /* The file that arms a running suite holds this name. */
-static bool crash_armed_by(const char *path, const char *name)
+static bool armed_by(const char *path, const char *name)
 {
 	CLEANUP_FILE FILE *f = fopen(path, "re");
 	char point[64];
 
-	return f && fscanf(f, "%63s", point) == 1 && strcmp(point, name) == 0 && !crash_noted(name);
+	return f && fscanf(f, "%63s", point) == 1 && strcmp(point, name) == 0;
+}
+
+static bool crash_armed_by(const char *path, const char *name)
+{
+	return armed_by(path, name) && !crash_noted(name);
+}
+
+bool base_fault_point(const char *name)
+{
+	const char *armed = getenv("LGSP_FAULT_POINT");
+
+	return armed && armed[0] == '@' && armed_by(armed + 1, name);
 }
 
 void base_crash_point(const char *name)

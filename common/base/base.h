@@ -54,4 +54,15 @@ void base_crash_point(const char *name);
 #define CRASH_POINT(name) ((void)0)
 #endif
 
+/*
+ * Named faults of the same builds: true once LGSP_FAULT_POINT is "@<file>" and the file holds this
+ * name, so that a running process can be made to misbehave. Always false in release builds.
+ */
+#ifdef LGSP_CRASH_POINTS
+bool base_fault_point(const char *name);
+#define FAULT_POINT(name) base_fault_point(name)
+#else
+#define FAULT_POINT(name) false
+#endif
+
 #endif

@@ -169,6 +169,7 @@ static void on_tick(void *arg)
 	broker_tick(srv->broker);
 	peers_sweep(srv->peers, srv->broker->now_us);
 	connections_tick(srv->connections, srv->broker->now_us);
+	zap_check(srv->zap);
 }
 
 /* --- sockets --- */

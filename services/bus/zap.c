@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <zmq.h>
 
 #include "common/base/base.h"
@@ -15,6 +17,7 @@
 #define ZAP_ENDPOINT  "inproc://zeromq.zap.01"
 #define STOP_ENDPOINT "inproc://lgsp-zap-stop"
 #define KEY_BYTES     32
+#define BEAT_MS       500
 
 /* Frames of a ZAP request. */
 enum { ZAP_VERSION, ZAP_ID, ZAP_DOMAIN, ZAP_ADDRESS, ZAP_IDENTITY, ZAP_MECHANISM, ZAP_KEY, ZAP_N };
@@ -27,6 +30,9 @@ struct zap {
 	size_t n_keys;
 	struct metric *accepted, *denied;
 	int64_t warned_us;
+	atomic_bool stopping;
+	atomic_uint beats; /* counted up by the thread, at least every BEAT_MS */
+	unsigned seen, silent;
 };
 
 static int compare_keys(const void *a, const void *b)
@@ -83,26 +89,45 @@ static void answer(struct zap *z, const struct frames *in)
 	frames_done(&out);
 }
 
-static void *run(void *arg)
+static void serve(struct zap *z)
 {
-	struct zap *z = arg;
 	zmq_pollitem_t items[] = {{.socket = z->handler, .events = ZMQ_POLLIN},
 				  {.socket = z->stop_here, .events = ZMQ_POLLIN}};
 
 	for (;;) {
 		struct frames f;
-		int rc = zmq_poll(items, ARRAY_LEN(items), -1);
+		int rc = zmq_poll(items, ARRAY_LEN(items), BEAT_MS);
 
+		atomic_fetch_add(&z->beats, 1);
 		if (rc < 0 && errno == EINTR)
 			continue;
-		CHECK(rc >= 0); /* without a handler everybody would be let in */
-		if (items[1].revents)
-			return NULL;
+		if (rc < 0 || items[1].revents || FAULT_POINT("zap.end"))
+			return;
+		while (FAULT_POINT("zap.hang"))
+			usleep(BEAT_MS * 1000);
 		if (!frames_recv(&f, z->handler))
 			continue;
 		answer(z, &f);
 		frames_done(&f);
 	}
+}
+
+static void *run(void *arg)
+{
+	struct zap *z = arg;
+
+	serve(z);
+	CHECK(atomic_load(&z->stopping)); /* without a handler everybody would be let in */
+	return NULL;
+}
+
+void zap_check(struct zap *z)
+{
+	unsigned beats = atomic_load(&z->beats);
+
+	z->silent = beats == z->seen ? z->silent + 1 : 0;
+	z->seen = beats;
+	CHECK(z->silent < ZAP_SILENT_CHECKS);
 }
 
 static void *open_socket(void *context, int type, const char *bind_to, const char *connect_to)
@@ -153,6 +178,7 @@ void zap_stop(struct zap *z)
 {
 	if (!z)
 		return;
+	atomic_store(&z->stopping, true);
 	zmq_send(z->stop_there, "", 0, 0);
 	pthread_join(z->thread, NULL);
 	zmq_close(z->handler);

@@ -274,6 +274,20 @@ void raw_wait_metric(struct raw *f, const char *name, long long at_least)
 	assert_true(busrig_until(metric_reached, &m));
 }
 
+static bool metric_is(void *arg)
+{
+	struct metric_wait *m = arg;
+
+	return busd_metric(m->busd, m->name) == m->at_least;
+}
+
+void raw_wait_value(struct raw *f, const char *name, long long value)
+{
+	struct metric_wait m = {f->busd, name, value};
+
+	assert_true(busrig_until(metric_is, &m));
+}
+
 void raw_wait_drop(struct raw *f, const char *reason)
 {
 	char name[96];

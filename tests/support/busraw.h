@@ -95,6 +95,8 @@ void raw_expect_final(struct raw *f, void *socket, int status, const char *code,
 
 /* Waits until the metric has at least this value. */
 void raw_wait_metric(struct raw *f, const char *name, long long at_least);
+/* Waits until it has exactly this one. */
+void raw_wait_value(struct raw *f, const char *name, long long value);
 void raw_wait_drop(struct raw *f, const char *reason);
 void raw_wait_cut(struct raw *f, const char *reason);
 /* Resident memory, bytes. */

@@ -369,6 +369,24 @@ static void crash_point_kills_and_leaves_a_note(void **state)
 	assert_true(strtol(note + 10, NULL, 10) > 1);
 	unlink(path);
 }
+
+static void fault_point_is_armed_by_a_file(void **state)
+{
+	char path[] = "/tmp/lgsp-fault-XXXXXX", armed[64];
+	CLEANUP_FD int fd = mkstemp(path);
+
+	(void)state;
+	assert_false(FAULT_POINT("test.fault"));
+	snprintf(armed, sizeof(armed), "@%s", path);
+	setenv("LGSP_FAULT_POINT", armed, 1);
+	assert_false(FAULT_POINT("test.fault"));
+	assert_int_equal(write(fd, "test.fault\n", 11), 11);
+	assert_true(FAULT_POINT("test.fault"));
+	assert_false(FAULT_POINT("test.faul"));
+	unlink(path);
+	assert_false(FAULT_POINT("test.fault"));
+	unsetenv("LGSP_FAULT_POINT");
+}
 #endif
 
 static void version_is_told(void **state)
@@ -394,6 +412,7 @@ int main(void)
 		cmocka_unit_test(check_aborts),
 #ifdef LGSP_CRASH_POINTS
 		cmocka_unit_test(crash_point_kills_and_leaves_a_note),
+		cmocka_unit_test(fault_point_is_armed_by_a_file),
 #endif
 		cmocka_unit_test(version_is_told),
 	};
