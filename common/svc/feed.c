@@ -35,6 +35,10 @@ static const struct err_kind feed_not_for_persons = {
 	ERR_DENIED, "EXPOSURE_DENIED", "Nguồn sự kiện chỉ mở cho hệ thống và người vận hành",
 	"feeds are open to systems and operators"};
 
+static const struct err_kind feed_not_granted = {ERR_DENIED, "FEED_NOT_GRANTED",
+						 "Hệ thống chưa được cấp quyền đọc nguồn %s",
+						 "this system is not granted the feed %s"};
+
 static const struct rpc_row feed_row = {
 	.method = "Feed",
 	.exposure = RPC_SYSTEM | RPC_STAFF,
@@ -304,6 +308,22 @@ static void feed_pull_read(struct pool_worker *w, struct pool_task *task)
 	feed_answer(wait->req, &err, &out.base);
 }
 
+/* Which feeds the member may read is the broker's word. */
+static int feed_check_name(const struct pool_worker *w, const struct bus_request *req,
+			   const char *name, struct err *err)
+{
+	const Bus__Caller *caller = req->caller;
+	bool may = false;
+
+	for (size_t i = 0; i < caller->n_feeds && !may; i++)
+		may = strcmp(caller->feeds[i], "*") == 0 || strcmp(caller->feeds[i], name) == 0;
+	if (!may)
+		return err_set(err, &feed_not_granted, "feed", name);
+	if (strcmp(name, w->rt->def->name) != 0)
+		return err_set(err, &unknown_feed, "feed", name);
+	return 0;
+}
+
 static int feed_pull(struct pool_worker *w, struct bus_request *req, struct err *err)
 {
 	struct feed_wait *wait = arena_alloc(&req->arena, sizeof(*wait));
@@ -316,8 +336,8 @@ static int feed_pull(struct pool_worker *w, struct bus_request *req, struct err 
 		      &msg, err) < 0)
 		return err->status;
 	wait->in = (const Feed__PullRequest *)msg;
-	if (strcmp(wait->in->feed, w->rt->def->name) != 0)
-		return err_set(err, &unknown_feed, "feed", wait->in->feed);
+	if (feed_check_name(w, req, wait->in->feed, err) < 0)
+		return err->status;
 	if (wait->in->after < 0)
 		return err_set(err, &err_invalid_field, "after", ">= 0");
 	wait->rt = w->rt;
@@ -343,8 +363,8 @@ static int feed_head_of(struct pool_worker *w, struct bus_request *req, struct e
 		      &msg, err) < 0)
 		return err->status;
 	name = ((const Feed__HeadRequest *)msg)->feed;
-	if (strcmp(name, w->rt->def->name) != 0)
-		return err_set(err, &unknown_feed, "feed", name);
+	if (feed_check_name(w, req, name, err) < 0)
+		return err->status;
 	if (feed_head(w->conn, &req->arena, req->deadline_us, &page, &out.pending, err) < 0)
 		return err->status;
 	out.high_water = page.high_water;

@@ -1,7 +1,7 @@
 #!/bin/bash
 # includes.sh [FOLDER]
 #
-# Dependencies point down only: base <- loop <- wire <- {http, bus, db, record} <- svc <- services/*.
+# Dependencies point down only: base <- loop <- wire <- {http, bus, db, record} <- {svc, rights} <- services/*.
 # Reads every committed .c and .h below FOLDER (default: the tree) and names the includes that break
 # this. A service sees common/** and generated headers, never another service's; libzmq stays in
 # common/bus and services/bus, libpq in common/db and services/ctl; paths are written from the root.
@@ -41,6 +41,7 @@ includes | awk -F '\t' '
 		sees["common/record"] = "common/record " sees["common/wire"]
 		sees["common/http"] = "common/http " sees["common/wire"]
 		sees["common/bus"] = "common/bus " sees["common/wire"]
+		sees["common/rights"] = "common/rights " sees["common/bus"]
 		sees["common/db"] = "common/db " sees["common/wire"]
 		sees["common/svc"] = "common/svc common/http common/bus " sees["common/db"]
 	}

@@ -318,7 +318,7 @@ static bool may_join(struct broker *b, const struct member_key *key, const zmq_m
 	name[n] = 0;
 	if (strcmp(name, "bus") == 0 || strncmp(name, "mmi.", 4) == 0)
 		return false; /* the broker's own */
-	return rights_may_serve(key->member->rights, name);
+	return rights_may_serve(key->member->rights, name, b->today);
 }
 
 /* id, MDPW02, READY, service[, hello]. */

@@ -23,6 +23,7 @@ struct broker *broker_new(const struct broker_config *config, struct members *me
 	b->members = members;
 	b->now_us = b->started_us = clock_mono_us();
 	b->wall_offset_us = clock_wall_us() - b->now_us;
+	b->today = rights_today();
 	b->pending = pending_table_new(config->pending_max);
 	TAILQ_INIT(&b->services);
 	TAILQ_INIT(&b->workers);
@@ -260,6 +261,7 @@ void broker_tick(struct broker *b)
 	b->wall_offset_us = clock_wall_us() - clock_mono_us();
 	if (b->config.records)
 		records_tick(b->config.records);
+	b->today = rights_today();
 	backend_tick(b);
 	if (any_abandoned(b))
 		pending_each(b->pending, abandon_one, b);
@@ -267,9 +269,10 @@ void broker_tick(struct broker *b)
 
 /* --- life --- */
 
-static bool worker_may_stay(const struct worker *w)
+static bool worker_may_stay(const struct broker *b, const struct worker *w)
 {
-	return w->key->valid && rights_may_serve(w->key->member->rights, w->service->name);
+	return w->key->valid &&
+	       rights_may_serve(w->key->member->rights, w->service->name, b->today);
 }
 
 void broker_rights_changed(struct broker *b)
@@ -278,7 +281,7 @@ void broker_rights_changed(struct broker *b)
 
 	for (; w; w = next) {
 		next = TAILQ_NEXT(w, all_link);
-		if (worker_may_stay(w))
+		if (worker_may_stay(b, w))
 			continue;
 		log_warn("bus.worker_revoked", LOG_STR("member", w->key->member->name),
 			 LOG_STR("service", w->service->name));

@@ -111,6 +111,7 @@ struct broker {
 	struct broker_config config;
 	int64_t now_us, started_us;
 	int64_t wall_offset_us; /* wall minus monotonic clock, looked at every tick */
+	int32_t today;          /* rights_today(), as of the last tick */
 	struct members *members;
 	struct pending_table *pending;
 	struct service_list services;
@@ -220,16 +221,15 @@ int member_read_frames(struct broker *b, struct frames *f, struct request_frames
 /* 0, or the status in b->err. */
 int member_read_header(struct broker *b, const struct request_frames *rf,
 		       Bus__RequestHeader **ret_header);
-/* Key, rights and on_behalf_of: 0, or the status in b->err. */
+/* Key, rights, purpose and on_behalf_of: 0, or the status in b->err. */
 int member_check_rights(struct broker *b, const struct member_key *key, const char *service,
 			const Bus__RequestHeader *h);
 
 /* --- kinds of refusal (errors.c) --- */
 
-extern const struct err_kind bus_bad_frames, bus_not_granted, bus_acts_for, bus_key_revoked,
-	bus_no_service, bus_queue_full, bus_share_full, bus_no_credit, bus_broker_full,
-	bus_member_rate, bus_member_in_flight, bus_member_bytes, bus_body_too_large,
-	bus_expired_in_queue, bus_expired_in_flight, bus_worker_lost, bus_draining,
-	bus_killed_workers, bus_bad_reply;
+extern const struct err_kind bus_bad_frames, bus_key_revoked, bus_no_service, bus_queue_full,
+	bus_share_full, bus_no_credit, bus_broker_full, bus_member_rate, bus_member_in_flight,
+	bus_member_bytes, bus_body_too_large, bus_expired_in_queue, bus_expired_in_flight,
+	bus_worker_lost, bus_draining, bus_killed_workers, bus_bad_reply;
 
 #endif

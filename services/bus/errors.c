@@ -3,12 +3,6 @@
 const struct err_kind bus_bad_frames = {ERR_INVALID, "BAD_FRAMES",
 					"Gói tin không đúng khuôn dạng MDP/0.2 của bus: %s",
 					"not a request of MDP/0.2 as this bus speaks it: %s"};
-const struct err_kind bus_not_granted = {ERR_DENIED, "NOT_GRANTED",
-					 "Hệ thống chưa được cấp quyền gọi %s",
-					 "this system is not granted %s"};
-const struct err_kind bus_acts_for = {ERR_DENIED, "ACTS_FOR_NOT_GRANTED",
-				      "Hệ thống không được thay mặt người khác gọi %s",
-				      "this system may not call %s on behalf of a person"};
 const struct err_kind bus_key_revoked = {ERR_DENIED, "KEY_REVOKED",
 					 "Khóa của hệ thống không còn hiệu lực",
 					 "the key of this system is no longer valid"};

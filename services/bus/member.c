@@ -47,20 +47,26 @@ int member_read_header(struct broker *b, const struct request_frames *rf,
 	return rc;
 }
 
+static struct rights_question question_of(const struct broker *b, const char *service,
+					  const Bus__RequestHeader *h)
+{
+	return (struct rights_question){
+		.service = service,
+		.method = h->method,
+		.purpose = h->purpose,
+		.on_behalf = h->on_behalf_of != NULL,
+		.today = b->today,
+	};
+}
+
 int member_check_rights(struct broker *b, const struct member_key *key, const char *service,
 			const Bus__RequestHeader *h)
 {
-	char what[BUS_NAME_MAX + 80];
-	bool acts_for;
+	const struct rights_question q = question_of(b, service, h);
 
 	if (!key || !key->valid)
 		return err_set(&b->err, &bus_key_revoked, NULL, NULL);
-	snprintf(what, sizeof(what), "%s.%s", service, h->method);
-	if (!rights_may_call(key->member->rights, service, h->method, &acts_for))
-		return err_set(&b->err, &bus_not_granted, NULL, what);
-	if (h->on_behalf_of && !acts_for)
-		return err_set(&b->err, &bus_acts_for, "on_behalf_of", what);
-	return 0;
+	return rights_refuse(rights_ask(key->member->rights, &q), &q, &b->err);
 }
 
 /* --- what is looked at before the header is read --- */
@@ -145,9 +151,14 @@ static void take_header(struct pending *p, const Bus__RequestHeader *h, zmq_msg_
 	memcpy(bytes + n + 2, traceparent, TRACEPARENT_BYTES);
 }
 
-/* The caller frame but for the time left, which is known at dispatch. */
-static int make_caller(struct broker *b, struct pending *p, const Bus__RequestHeader *h)
+/*
+ * The caller frame but for the time left, which is known at dispatch. The broker reads no body, so
+ * the service is told which feeds may be read.
+ */
+static int make_caller(struct broker *b, struct pending *p, const char *service,
+		       const Bus__RequestHeader *h)
 {
+	const char *feeds[RIGHTS_FEEDS_MAX];
 	Bus__Caller caller = BUS__CALLER__INIT;
 	uint8_t *bytes;
 	int rc;
@@ -155,6 +166,12 @@ static int make_caller(struct broker *b, struct pending *p, const Bus__RequestHe
 	caller.member = p->member->name;
 	caller.arrival_us = clock_wall_us();
 	caller.on_behalf_of = h->on_behalf_of;
+	if (rights_is_feed_method(h->method)) {
+		const struct rights_question q = question_of(b, service, h);
+
+		caller.n_feeds = rights_feeds(p->member->rights, &q, feeds);
+		caller.feeds = feeds;
+	}
 	rc = header_write(&caller.base, &b->arena, &bytes, &p->caller_len, &b->err);
 	if (rc == 0 && p->caller_len + TIME_LEFT_BYTES > HEADER_MAX_BYTES)
 		rc = err_set(&b->err, &err_too_large, "on_behalf_of", "on_behalf_of");
@@ -204,7 +221,7 @@ static struct service *find_service(struct broker *b, const char *name)
 	struct service *s = service_find(b, name, strlen(name));
 
 	if (!s && b->now_us - b->started_us < b->config.grace_us &&
-	    members_may_be_served(b->members, name))
+	    members_may_be_served(b->members, name, b->today))
 		s = service_find_or_add(b, name, strlen(name));
 	return s && service_alive(b, s) ? s : NULL;
 }
@@ -228,7 +245,7 @@ static int accept_request(struct broker *b, const struct peer *from, struct memb
 	p = make_pending(b, from, key->member, h, rf);
 	if (!p)
 		return b->err.status;
-	rc = make_caller(b, p, h);
+	rc = make_caller(b, p, name, h);
 	if (rc == 0) {
 		take_header(p, h, rf->header);
 		if (rf->body)

@@ -10,8 +10,7 @@
 #include "common/base/log.h"
 #include "common/bus/cert.h"
 
-#define BUCKETS         1024 /* a power of two */
-#define RIGHTS_FILE_MAX (2u << 20)
+#define BUCKETS 1024 /* a power of two */
 
 struct members {
 	struct member *first;
@@ -227,6 +226,18 @@ static void hash_all(struct members *m, const struct loading *l)
 	crypt_hex(digest, sizeof(digest), m->hash);
 }
 
+static void take_rights(struct member *it, const struct rights *rights)
+{
+	struct rights_limits limits;
+
+	it->rights = rights_find(rights, it->name);
+	limits = rights_limits_of(rights, it->rights);
+	it->limits = (struct quota_limits){.requests_per_s = limits.requests_per_s,
+					   .burst = limits.burst,
+					   .in_flight = limits.in_flight,
+					   .bytes_in_flight = limits.bytes_in_flight};
+}
+
 static void put_in_force(struct members *m, struct loading *l)
 {
 	for (unsigned i = 0; i < BUCKETS; i++)
@@ -237,7 +248,7 @@ static void put_in_force(struct members *m, struct loading *l)
 	for (size_t i = 0; i < l->n; i++)
 		add_key(m, &l->certs[i]);
 	for (struct member *it = m->first; it; it = it->next)
-		it->rights = rights_find(l->rights, it->name);
+		take_rights(it, l->rights);
 	rights_free(m->rights);
 	m->rights = l->rights;
 	l->rights = NULL;
@@ -282,10 +293,10 @@ unsigned members_peers(const struct members *m, const struct member *member)
 	return n;
 }
 
-bool members_may_be_served(const struct members *m, const char *service)
+bool members_may_be_served(const struct members *m, const char *service, int32_t today)
 {
 	for (const struct member *it = m->first; it; it = it->next)
-		if (it->present && rights_may_serve(it->rights, service))
+		if (it->present && rights_may_serve(it->rights, service, today))
 			return true;
 	return false;
 }

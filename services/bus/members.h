@@ -13,8 +13,8 @@
 
 #include "common/base/crypt.h"
 #include "common/base/metric.h"
+#include "common/rights/rights.h"
 #include "services/bus/quota.h"
-#include "services/bus/rights.h"
 
 #define MEMBERS_KEYS_MAX  4096
 #define MEMBERS_FAULT_MAX 512
@@ -55,8 +55,8 @@ unsigned members_count(const struct members *members);
 /* Connections of all keys of the member. */
 unsigned members_peers(const struct members *members, const struct member *member);
 
-/* Some member with a valid key may serve it. */
-bool members_may_be_served(const struct members *members, const char *service);
+/* Some member with a valid key may serve it today. */
+bool members_may_be_served(const struct members *members, const char *service, int32_t today);
 
 /* SHA-256 (hex) over keys, members and rights in force. */
 const char *members_hash(const struct members *members);

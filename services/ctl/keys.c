@@ -14,6 +14,7 @@
 #include "common/base/jwt.h"
 #include "services/ctl/ctl.h"
 #include "services/ctl/file.h"
+#include "services/ctl/rights_file.h"
 
 #define PATH_BYTES 4096
 /* A system outside the suite, to try the bus with; the rights template says what it may. */
@@ -129,10 +130,10 @@ static int add_rights(const struct keys_dir *keys, const char *template, const c
 	buf_init(&out, 65536);
 	while (fgets(line, sizeof line, f))
 		expand_line(line, name, keys->prefix, &out);
-	int rc = file_append(keys->rights, buf_str(&out));
+	int rc = rights_file_append(keys->rights, buf_str(&out));
 
 	buf_done(&out);
-	return rc < 0 ? ctl_say(-1, "%s: %s", keys->rights, strerror(errno)) : 0;
+	return rc;
 }
 
 /* --- init --- */
@@ -209,9 +210,11 @@ static int make_all(const struct keys_dir *keys, const char *template, const cha
 {
 	if (file_mkdir(keys->dir, 0700) < 0 || file_mkdir(keys->members, 0755) < 0)
 		return ctl_say(-1, "%s: %s", keys->dir, strerror(errno));
+	if (file_exists(keys->rights) && rights_file_upgrade(keys->rights) < 0)
+		return -1;
 	if (!file_exists(keys->rights) &&
-	    file_append(keys->rights,
-			"# grant MEMBER SERVICE METHOD [acts_for] | serve MEMBER SERVICE\n") < 0)
+	    file_append(keys->rights, "# grant MEMBER SERVICE METHOD | feed MEMBER SERVICE FEED | "
+				      "serve MEMBER SERVICE\n") < 0)
 		return ctl_say(-1, "%s: %s", keys->rights, strerror(errno));
 	if (keys_make(keys, "broker", false) < 0 || make_services(keys, template, services) < 0 ||
 	    make_member(keys, template, "lgsp-operator") < 0 ||

@@ -9,7 +9,7 @@
 static const struct ctl_command commands[] = {
 	{"keys init", "DIR [--services LIST] [--rights FILE] [--prefix I/C/M]",
 	 "make the keys, rights and members of the suite; never overwrites", ctl_keys_init},
-	{"member add", "NAME [--grant \"SERVICE METHOD\"] [--acts-for]",
+	{"member add", "NAME [--grant \"SERVICE METHOD\"] [--feed \"SERVICE FEED\"] [--acts-for]",
 	 "make a key for an outside system", ctl_member_add},
 	{"member list", "", "members and their rights", ctl_member_list},
 	{"token issue", "--subject S --ttl SECONDS [--member M]", "sign a bearer token (ES256)",

@@ -8,9 +8,17 @@
 #include "common/base/base.h"
 #include "common/base/buf.h"
 #include "common/base/env.h"
+#include "common/rights/rights.h"
 #include "services/ctl/ctl.h"
 #include "services/ctl/file.h"
 #include "services/ctl/keys.h"
+#include "services/ctl/rights_file.h"
+
+/* The right hand side of member add. */
+struct wanted {
+	const char *grants, *feeds; /* lists of SERVICE METHOD, SERVICE FEED */
+	const char *acts_for;       /* NULL: no */
+};
 
 static int settings(struct keys_dir *keys)
 {
@@ -23,38 +31,62 @@ static int settings(struct keys_dir *keys)
 	return keys->dir && keys->members && keys->rights ? 0 : EXIT_CONFIG;
 }
 
-/* "dossier Submit, directory *" as lines of the rights file. */
-static int write_grants(const struct keys_dir *keys, const char *name, const char *grants,
-			bool acts_for)
+/* "dossier Submit, directory *" as lines "grant MEMBER dossier Submit". 0 or an exit code (said).
+ */
+static int add_lines(const char *verb, const char *member, const char *list, const char *tail,
+		     struct buf *out)
 {
-	CLEANUP_FREE char *copy = base_strdup(grants);
+	CLEANUP_FREE char *copy = base_strdup(list);
 	char *save = NULL;
-	struct buf out;
 
-	buf_init(&out, 65536);
 	for (char *g = strtok_r(copy, ",", &save); g; g = strtok_r(NULL, ",", &save)) {
-		char service[64], method[80], more;
+		char service[64], name[80], more;
 
-		if (sscanf(g, " %63[a-z*.] %79[A-Za-z.*] %c", service, method, &more) != 2) {
-			buf_done(&out);
-			return ctl_say(EXIT_USAGE, "\"%s\" is not SERVICE METHOD", g);
-		}
-		buf_printf(&out, "grant %s/%s %s %s%s\n", keys->prefix, name, service, method,
-			   acts_for ? " acts_for" : "");
+		if (sscanf(g, " %63s %79s %c", service, name, &more) != 2)
+			return ctl_say(EXIT_USAGE, "\"%s\" is not SERVICE %s", g,
+				       strcmp(verb, "feed") == 0 ? "FEED" : "METHOD");
+		buf_printf(out, "%s %s %s %s%s\n", verb, member, service, name, tail);
 	}
-	int rc = file_append(keys->rights, buf_str(&out));
+	return 0;
+}
 
-	buf_done(&out);
-	return rc < 0 ? ctl_say(CTL_FAILED, "%s: %s", keys->rights, strerror(errno)) : 0;
+/* What is wanted, as lines that the broker would take. 0 or an exit code (said). */
+static int make_lines(const char *member, const struct wanted *want, struct buf *out)
+{
+	const char *tail = want->acts_for ? " acts_for" : "";
+	char reason[RIGHTS_FAULT_MAX];
+	struct rights *rights = NULL;
+	int rc = add_lines("grant", member, want->grants, tail, out);
+
+	if (rc == 0)
+		rc = add_lines("feed", member, want->feeds, tail, out);
+	if (rc == 0 && rights_parse(buf_str(out), out->len, &rights, reason) < 0)
+		rc = ctl_say(EXIT_USAGE, "%s", reason);
+	rights_free(rights);
+	return rc;
+}
+
+static int add_member(const struct keys_dir *keys, const char *name, const char *lines)
+{
+	int rc = keys_make(keys, name, true);
+
+	if (rc < 0)
+		return CTL_FAILED;
+	if (rc > 0)
+		return ctl_say(CTL_FAILED, "%s is a member already", name);
+	return rights_file_append(keys->rights, lines) < 0 ? CTL_FAILED : 0;
 }
 
 int ctl_member_add(int argc, char **argv)
 {
-	const char *grants = "", *acts_for = NULL;
+	struct wanted want = {.grants = "", .feeds = ""};
 	const struct ctl_option options[] = {
-		{"--grant", true, &grants},
-		{"--acts-for", false, &acts_for},
+		{"--grant", true, &want.grants},
+		{"--feed", true, &want.feeds},
+		{"--acts-for", false, &want.acts_for},
 	};
+	char member[RIGHTS_MEMBER_MAX];
+	struct buf lines;
 	int words = ctl_options(argc, argv, options, ARRAY_LEN(options));
 	struct keys_dir keys;
 
@@ -66,12 +98,12 @@ int ctl_member_add(int argc, char **argv)
 
 	if (rc != 0)
 		return rc;
-	rc = keys_make(&keys, argv[1], true);
-	if (rc < 0)
-		return CTL_FAILED;
-	if (rc > 0)
-		return ctl_say(CTL_FAILED, "%s is a member already", argv[1]);
-	rc = write_grants(&keys, argv[1], grants, acts_for != NULL);
+	snprintf(member, sizeof member, "%s/%s", keys.prefix, argv[1]);
+	buf_init(&lines, 65536);
+	rc = make_lines(member, &want, &lines);
+	if (rc == 0)
+		rc = add_member(&keys, argv[1], buf_str(&lines));
+	buf_done(&lines);
 	if (rc == 0)
 		printf("%s/%s\n  key     %s/%s.key_secret\n  broker  %s/broker.key\n", keys.prefix,
 		       argv[1], keys.dir, argv[1], keys.dir);

@@ -33,8 +33,6 @@ static const struct err_kind bad_header = {ERR_INVALID, "BAD_REQUEST_HEADER",
 					   "Tiêu đề %s không hợp lệ", "the header %s is not valid"};
 static const struct err_kind no_method = {ERR_NOT_FOUND, "NO_SUCH_METHOD",
 					  "Không có phương thức này", "there is no such method"};
-static const struct err_kind not_allowed = {ERR_DENIED, "NOT_ALLOWED", "Bạn không được phép gọi %s",
-					    "you may not call %s"};
 
 static const struct http_header taken_types = {"Accept-Post",
 					       "application/json, application/proto"};
@@ -286,12 +284,9 @@ static void on_known(struct visit *v, int status)
 		visit_fail_http(v, "unimplemented", 404, NULL);
 		return;
 	}
-	if (!identity_may_call(&v->who, v->gw->rights, cc->table, cc->row)) {
-		err_set(&v->err, &not_allowed, NULL, cc->row->method);
-		visit_fail(v, NULL);
-		return;
-	}
-	if (read_headers(v, cc) < 0 || read_body(v, cc) < 0) {
+	if (identity_check_call(&v->who, v->gw->rights, cc->table, cc->row,
+				http_header(v->req, "Lgsp-Purpose"), &v->err) < 0 ||
+	    read_headers(v, cc) < 0 || read_body(v, cc) < 0) {
 		visit_fail(v, NULL);
 		return;
 	}

@@ -1,5 +1,5 @@
 /*
- * GET /feeds/<service>?after=&limit=: a page of a service's feed as CloudEvents 1.0 in JSON
+ * GET /feeds/<service>?feed=&after=&limit=: a page of a service's feed as CloudEvents 1.0 in JSON
  * (cloudevents.io, JSON event format), for systems and for officers who run or count the suite.
  */
 #include <errno.h>
@@ -40,6 +40,7 @@ static const struct err_kind bad_page = {ERR_INTERNAL, "FEED_UNREADABLE",
 
 struct feed_ask {
 	const char *service;
+	const char *feed; /* the service's own, or a published one */
 	int64_t after;
 	int64_t limit, wait_ms;
 	const char *epoch;
@@ -94,16 +95,21 @@ static int read_ask(struct visit *v, struct feed_ask *ask)
 		return v->err.status;
 	ask->proof = proof == 1;
 	ask->epoch = http_param(v->arena, v->req->query, "epoch");
-	return 0;
+	ask->feed = http_param(v->arena, v->req->query, "feed");
+	if (!ask->feed)
+		ask->feed = service;
+	return is_given(v->req->query, "feed") && !bus_name_valid(ask->feed, strlen(ask->feed))
+		       ? err_set(&v->err, &bad_param, "feed", "feed")
+		       : 0;
 }
 
-static bool may_read(const struct visit *v, const char *service)
+static bool may_read(const struct visit *v, const struct feed_ask *ask)
 {
 	switch (v->who.kind) {
 	case WHO_OFFICER:
 		return identity_has_role(&v->who, FEED_ROLES);
 	case WHO_SYSTEM:
-		return rights_grant(v->gw->rights, v->who.subject, service, "Feed.Pull");
+		return system_rights_feed(v->gw->rights, v->who.subject, ask->service, ask->feed);
 	case WHO_ANONYMOUS:
 	case WHO_CITIZEN:
 		return false;
@@ -270,7 +276,7 @@ static int pull(struct visit *v, const struct feed_ask *ask)
 				  .flags = HEADER_FLAG_REPEATABLE};
 	uint8_t *body;
 
-	in.feed = ask->service;
+	in.feed = ask->feed;
 	in.after = ask->after;
 	in.limit = (uint32_t)ask->limit;
 	in.max_bytes = PULL_MAX_BYTES;
@@ -295,7 +301,7 @@ static void on_known(struct visit *v, int status)
 		visit_fail(v, NULL);
 		return;
 	}
-	if (!may_read(v, ask->service)) {
+	if (!may_read(v, ask)) {
 		err_set(&v->err, &not_reader, NULL, NULL);
 		visit_fail(v, NULL);
 		return;

@@ -45,7 +45,7 @@ static int open_listeners(struct gateway *gw, const struct gateway_config *confi
 void gateway_reload(struct gateway *gw)
 {
 	auth_reload(gw->auth);
-	rights_reload(&gw->rights);
+	system_rights_reload(&gw->rights);
 }
 
 static void on_reload_time(void *arg)
@@ -71,7 +71,7 @@ int gateway_new(struct loop *loop, struct bus_client *bus, const struct gateway_
 	gw->max_in_hand[POOL_PUBLIC] = config->max_public;
 	route_start();
 	if (auth_new(&config->auth, &gw->auth, err) < 0 ||
-	    rights_read(config->rights_path, &gw->rights, err) < 0 ||
+	    system_rights_read(config->rights_path, &gw->rights, err) < 0 ||
 	    web_read(config->web_dir, &gw->web, err) < 0 ||
 	    (config->listen && open_listeners(gw, config, err) < 0)) {
 		gateway_free(gw);
@@ -93,7 +93,7 @@ void gateway_free(struct gateway *gw)
 	http_server_free(gw->outer);
 	http_server_free(gw->inner);
 	auth_free(gw->auth);
-	rights_free(gw->rights);
+	system_rights_free(gw->rights);
 	web_free(gw->web);
 	free(gw);
 }

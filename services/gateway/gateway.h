@@ -19,6 +19,7 @@
 #include "common/bus/client.h"
 #include "common/http/http.h"
 #include "common/loop/loop.h"
+#include "common/rights/rights.h"
 #include "common/wire/rpc.h"
 
 #define GATEWAY_ROLES_MAX      16
@@ -48,7 +49,7 @@ extern const struct identity identity_anonymous;
 struct gateway;
 struct visit;
 struct auth;
-struct rights;
+struct system_rights;
 struct web;
 
 /* status: 0, or an error that v->err describes. */
@@ -145,16 +146,20 @@ void auth_identify(struct visit *v, visit_fn *then);
  * What systems may call, from the broker's rights file: over HTTP a system has the rights of its
  * member, not the gateway's. Without a file (path "") systems have none.
  */
-int rights_read(const char *path, struct rights **ret_rights, struct err *err);
-void rights_free(struct rights *rights);
+int system_rights_read(const char *path, struct system_rights **ret_rights, struct err *err);
+void system_rights_free(struct system_rights *rights);
 /* As auth_reload(). */
-void rights_reload(struct rights **rights);
-bool rights_grant(const struct rights *rights, const char *member, const char *service,
-		  const char *method);
+void system_rights_reload(struct system_rights **rights);
+/* 0, or DENIED with the reason (rights_refuse()). */
+int system_rights_check(const struct system_rights *rights, const char *member,
+			const struct rights_question *q, struct err *err);
+bool system_rights_feed(const struct system_rights *rights, const char *member, const char *service,
+			const char *feed);
 
-/* By the RPC's row; services check again. */
-bool identity_may_call(const struct identity *who, const struct rights *rights,
-		       const struct rpc_table *table, const struct rpc_row *row);
+/* By the RPC's row, and for systems by their rights; services check again. 0 or DENIED. */
+int identity_check_call(const struct identity *who, const struct system_rights *rights,
+			const struct rpc_table *table, const struct rpc_row *row,
+			const char *purpose, struct err *err);
 /* One of the roles in list, or any when list is "". */
 bool identity_has_role(const struct identity *who, const char *list);
 
@@ -195,7 +200,7 @@ struct gateway {
 	struct loop *loop;
 	struct bus_client *bus;
 	struct auth *auth;
-	struct rights *rights;
+	struct system_rights *rights;
 	struct web *web;
 	struct http_server *outer, *inner;
 	struct loop_timer *probe, *reload_timer;

@@ -1,127 +1,101 @@
-/* The grants of the rights file (deploy/rights explains it): "grant MEMBER SERVICE METHOD". */
+/*
+ * What a system may do over HTTP: the rights of its member, from the broker's rights file, not the
+ * gateway's own.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/base.h"
 #include "common/base/log.h"
+#include "common/rights/rights.h"
 #include "services/gateway/gateway.h"
-
-#define GRANTS_MAX     10000
-#define LINE_MAX_BYTES 512
 
 static const struct err_kind rights_invalid = {ERR_INVALID, "RIGHTS_INVALID",
 					       "Tệp phân quyền không hợp lệ: %s",
 					       "the rights file is not valid: %s"};
+static const struct err_kind not_allowed = {ERR_DENIED, "NOT_ALLOWED", "Bạn không được phép gọi %s",
+					    "you may not call %s"};
 
-struct grant {
-	char *member, *service, *method;
-	struct grant *next;
-};
-
-struct rights {
+struct system_rights {
 	struct watch watch;
-	struct grant *grants;
-	size_t n;
+	struct rights *rights;
 };
 
-static void add_grant(struct rights *rights, char **words)
+static int read_file(const char *path, struct rights **ret_rights, char fault[static 512])
 {
-	struct grant *g = base_alloc(sizeof(*g));
+	CLEANUP_FREE char *text = base_alloc(RIGHTS_FILE_MAX);
+	CLEANUP_FILE FILE *file = fopen(path, "re");
+	char reason[RIGHTS_FAULT_MAX] = "cannot be read";
+	size_t n;
 
-	g->member = base_strdup(words[1]);
-	g->service = base_strdup(words[2]);
-	g->method = base_strdup(words[3]);
-	g->next = rights->grants;
-	rights->grants = g;
-	rights->n++;
+	if (file) {
+		n = fread(text, 1, RIGHTS_FILE_MAX, file);
+		if (!ferror(file) && n < RIGHTS_FILE_MAX &&
+		    rights_parse(text, n, ret_rights, reason) == 0)
+			return 0;
+	}
+	snprintf(fault, 512, "%.240s: %s", path, reason);
+	return -1;
 }
 
-/* Only grants matter here; lines the broker alone reads are its to check. */
-static bool read_line(struct rights *rights, char *line)
+int system_rights_read(const char *path, struct system_rights **ret_rights, struct err *err)
 {
-	char *words[6] = {NULL};
-	size_t n = 0;
-	char *save = NULL;
-
-	line[strcspn(line, "#\r\n")] = '\0';
-	for (char *w = strtok_r(line, " \t", &save); w && n < ARRAY_LEN(words);
-	     w = strtok_r(NULL, " \t", &save))
-		words[n++] = w;
-	if (n == 0 || strcmp(words[0], "grant") != 0)
-		return true;
-	if ((n != 4 && n != 5) || rights->n == GRANTS_MAX)
-		return false;
-	add_grant(rights, words);
-	return true;
-}
-
-int rights_read(const char *path, struct rights **ret_rights, struct err *err)
-{
-	struct rights *rights = base_alloc(sizeof(*rights));
-	CLEANUP_FILE FILE *file = NULL;
-	char line[LINE_MAX_BYTES];
-	bool good = true;
+	struct system_rights *rights = base_alloc(sizeof(*rights));
+	char fault[512];
 
 	watch_init(&rights->watch, path);
-	if (path[0] != '\0') {
-		file = fopen(path, "re");
-		good = file != NULL;
-	}
-	while (good && file && fgets(line, sizeof(line), file))
-		good = (strchr(line, '\n') || feof(file)) && read_line(rights, line);
-	if (!good || (file && ferror(file))) {
-		rights_free(rights);
-		return err_set(err, &rights_invalid, NULL, path);
+	if (path[0] != '\0' && read_file(path, &rights->rights, fault) < 0) {
+		system_rights_free(rights);
+		return err_set(err, &rights_invalid, NULL, fault);
 	}
 	*ret_rights = rights;
 	return 0;
 }
 
-void rights_reload(struct rights **rights)
+void system_rights_reload(struct system_rights **rights)
 {
-	struct rights *fresh;
+	struct system_rights *fresh;
 	struct err err = {0};
 
 	if (!watch_changed(&(*rights)->watch))
 		return;
-	if (rights_read((*rights)->watch.path, &fresh, &err) < 0) {
+	if (system_rights_read((*rights)->watch.path, &fresh, &err) < 0) {
 		log_error("gateway.rights_refused", LOG_STR("err", err.items[0].en));
 		return;
 	}
 	log_info("gateway.rights_read", LOG_STR("path", fresh->watch.path));
-	rights_free(*rights);
+	system_rights_free(*rights);
 	*rights = fresh;
 }
 
-void rights_free(struct rights *rights)
+void system_rights_free(struct system_rights *rights)
 {
 	if (!rights)
 		return;
-	for (struct grant *g = rights->grants, *next; g; g = next) {
-		next = g->next;
-		free(g->member);
-		free(g->service);
-		free(g->method);
-		free(g);
-	}
+	rights_free(rights->rights);
 	free(rights);
 }
 
-static bool matches(const char *pattern, const char *word)
+static const struct rights_of *rights_of_member(const struct system_rights *rights,
+						const char *member)
 {
-	return strcmp(pattern, "*") == 0 || strcmp(pattern, word) == 0;
+	return rights->rights ? rights_find(rights->rights, member) : NULL;
 }
 
-bool rights_grant(const struct rights *rights, const char *member, const char *service,
-		  const char *method)
+int system_rights_check(const struct system_rights *rights, const char *member,
+			const struct rights_question *q, struct err *err)
 {
-	for (const struct grant *g = rights->grants; g; g = g->next) {
-		if (strcmp(g->member, member) == 0 && matches(g->service, service) &&
-		    matches(g->method, method))
-			return true;
-	}
-	return false;
+	return rights_refuse(rights_ask(rights_of_member(rights, member), q), q, err);
+}
+
+bool system_rights_feed(const struct system_rights *rights, const char *member, const char *service,
+			const char *feed)
+{
+	const struct rights_question q = {
+		.service = service, .method = "Feed.Pull", .purpose = "", .today = rights_today()};
+
+	return rights_may_read_feed(rights_of_member(rights, member), &q, feed);
 }
 
 bool identity_has_role(const struct identity *who, const char *list)
@@ -139,11 +113,8 @@ bool identity_has_role(const struct identity *who, const char *list)
 	return false;
 }
 
-bool identity_may_call(const struct identity *who, const struct rights *rights,
-		       const struct rpc_table *table, const struct rpc_row *row)
+static bool row_is_for(const struct identity *who, const struct rpc_row *row)
 {
-	if (row->exposure & RPC_PUBLIC)
-		return true;
 	switch (who->kind) {
 	case WHO_ANONYMOUS:
 		return false;
@@ -152,8 +123,25 @@ bool identity_may_call(const struct identity *who, const struct rights *rights,
 	case WHO_OFFICER:
 		return (row->exposure & RPC_STAFF) && identity_has_role(who, row->roles);
 	case WHO_SYSTEM:
-		return (row->exposure & RPC_SYSTEM) &&
-		       rights_grant(rights, who->subject, table->service, row->method);
+		return row->exposure & RPC_SYSTEM;
 	}
 	return false;
+}
+
+int identity_check_call(const struct identity *who, const struct system_rights *rights,
+			const struct rpc_table *table, const struct rpc_row *row,
+			const char *purpose, struct err *err)
+{
+	if (row->exposure & RPC_PUBLIC)
+		return 0;
+	if (!row_is_for(who, row))
+		return err_set(err, &not_allowed, NULL, row->method);
+	if (who->kind != WHO_SYSTEM)
+		return 0;
+	return system_rights_check(rights, who->subject,
+				   &(struct rights_question){.service = table->service,
+							     .method = row->method,
+							     .purpose = purpose ? purpose : "",
+							     .today = rights_today()},
+				   err);
 }

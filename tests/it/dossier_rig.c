@@ -24,8 +24,11 @@ static const char rights[] = "serve VN/GOV/H40/lgsp-dossier dossier\n"
 			     "serve VN/GOV/H40/lgsp-payment payment\n"
 			     "serve VN/GOV/H40/lgsp-digitisation digitisation\n"
 			     "grant VN/GOV/H40/lgsp-dossier * *\n"
+			     "feed VN/GOV/H40/lgsp-dossier * *\n"
 			     "grant VN/GOV/H40/lgsp-gateway * * acts_for\n"
+			     "feed VN/GOV/H40/lgsp-gateway * * acts_for\n"
 			     "grant VN/GOV/H40/lgsp-operator * *\n"
+			     "feed VN/GOV/H40/lgsp-operator * *\n"
 			     "grant VN/GOV/H40/one-stop dossier *\n";
 
 const struct person citizen = {"citizen-1", "citizen", ""};

@@ -215,10 +215,14 @@ static const struct busd_member members[] = {
 static const char rights[] = "serve VN/GOV/H40/lgsp-directory directory\n"
 			     "serve VN/GOV/H40/lgsp-task task\n"
 			     "grant VN/GOV/H40/lgsp-task directory *\n"
+			     "feed VN/GOV/H40/lgsp-task directory directory\n"
 			     "grant VN/GOV/H40/lgsp-gateway directory * acts_for\n"
+			     "feed VN/GOV/H40/lgsp-gateway * * acts_for\n"
 			     "grant VN/GOV/H40/lgsp-operator directory * acts_for\n"
+			     "feed VN/GOV/H40/lgsp-operator * * acts_for\n"
 			     "grant VN/GOV/H40/lgsp-operator task *\n"
-			     "grant VN/GOV/H40/one-stop directory *\n";
+			     "grant VN/GOV/H40/one-stop directory *\n"
+			     "feed VN/GOV/H40/one-stop directory directory\n";
 
 static struct bus_client *tiny_client(struct tiny *t, const char *name)
 {

@@ -136,7 +136,7 @@ static void faulty_rights_are_refused_and_the_old_kept(void **state)
 
 	bustest_echo(f, &f->echo, 4);
 	busd_write_rights(f->busd, "grant " CALLER " echo Say\nallow everybody everything\n");
-	reload(f, "line 2: a member is instance/class/member/subsystem");
+	reload(f, "line 2: expected grant, feed, serve, limit or group");
 	assert_int_equal(bustest_call(f, f->caller, &req), 0);
 	assert_int_equal(busd_metric(f->busd, "lgsp_bus_reloads_total{result=\"refused\"}"), 1);
 }

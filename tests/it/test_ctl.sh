@@ -69,7 +69,7 @@ check "rights name members in full, and only those made" rights_closed
 later() {
 	local line
 	line=$(grep -c . "$keys/rights")
-	ctl keys init "$keys" --services 'dossier payment kpi' && grep -q '^grant VN/GOV/H40/lgsp-kpi dossier Feed.Pull$' "$keys/rights" &&
+	ctl keys init "$keys" --services 'dossier payment kpi' && grep -q '^feed VN/GOV/H40/lgsp-kpi dossier dossier$' "$keys/rights" &&
 		[ "$(grep -c 'lgsp-dossier dossier$' "$keys/rights")" = 1 ] && [ "$(grep -c . "$keys/rights")" -gt "$line" ]
 }
 check "a service added later gets its key and its rights" later
@@ -79,6 +79,15 @@ interrupted() {
 		grep -qF "$(sed -n 's/.*public-key = //p' "$keys/members/lgsp-kpi.key")" "$keys/lgsp-kpi.key_secret"
 }
 check "an interrupted run is completed" interrupted
+# Feeds had no rules of their own once; such a file is brought up to date, other lines stay.
+old_rights() {
+	cp "$keys/rights" "$dir/rights.now" && sed -n '/^#/p; /^serve/p' "$dir/rights.now" >"$keys/rights" &&
+		printf 'grant VN/GOV/H40/lgsp-kpi dossier Feed.Pull\ngrant VN/GOV/H40/lgsp-operator * * acts_for\n' >>"$keys/rights" &&
+		ctl keys init "$keys" --services 'dossier payment kpi' && grep -q '^feed VN/GOV/H40/lgsp-kpi dossier dossier$' "$keys/rights" &&
+		grep -q '^feed VN/GOV/H40/lgsp-operator \* \* acts_for$' "$keys/rights" && ! grep -q 'Feed.Pull' "$keys/rights" &&
+		grep -q '^serve VN/GOV/H40/lgsp-dossier dossier$' "$keys/rights" && mv "$dir/rights.now" "$keys/rights"
+}
+check "rights of before feeds had rules are brought up to date" old_rights
 half_token() { mv "$keys/jwks.json" "$dir/jwks.json" && exits 1 'do not belong together' keys init "$keys"; mv "$dir/jwks.json" "$keys/jwks.json"; }
 check "half a token key is not replaced" half_token
 check "a bad service name is refused" exits 1 'is no name' keys init "$dir/other" --services '../x'
@@ -88,10 +97,12 @@ check "another province is another prefix" province
 # --- members ---
 
 export LGSP_KEYS_DIR=$keys LGSP_MEMBERS_DIR=$keys/members LGSP_RIGHTS=$keys/rights
-added() { ctl member add kho-bac --grant 'payment GetOrder, payment Feed.Pull' && grep -q '^grant VN/GOV/H40/kho-bac payment Feed.Pull$' "$keys/rights"; }
+added() { ctl member add kho-bac --grant 'payment GetOrder, payment List*' --feed 'payment payment' && grep -q '^feed VN/GOV/H40/kho-bac payment payment$' "$keys/rights"; }
 check "a member is added with its rights" added
 check "a member is not added twice" exits 1 'is a member already' member add kho-bac
 check "a bad right is refused" exits 2 'is not SERVICE METHOD' member add thue --grant 'payment'
+check "a feed is no method" exits 2 'a feed is granted by "feed VN/GOV/H40/thue payment FEED"' member add thue --grant 'payment Feed.Pull'
+check "what is refused leaves no key behind" test ! -e "$keys/members/thue.key"
 listed() { ctl member list | grep -A2 '^VN/GOV/H40/kho-bac ' | grep -q 'grant payment GetOrder'; }
 check "members are listed with their rights" listed
 

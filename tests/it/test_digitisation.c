@@ -38,7 +38,9 @@ static const struct busd_member members[] = {
 static const char rights[] = "serve VN/GOV/H40/lgsp-digitisation digitisation\n"
 			     "serve VN/GOV/H40/lgsp-dossier dossier\n"
 			     "grant VN/GOV/H40/lgsp-digitisation * *\n"
-			     "grant VN/GOV/H40/lgsp-gateway * * acts_for\n";
+			     "feed VN/GOV/H40/lgsp-digitisation * *\n"
+			     "grant VN/GOV/H40/lgsp-gateway * * acts_for\n"
+			     "feed VN/GOV/H40/lgsp-gateway * * acts_for\n";
 
 static const struct person citizen = {"citizen-1", "citizen", ""};
 static const struct person other_citizen = {"citizen-2", "citizen", ""};

@@ -125,8 +125,11 @@ static const struct busd_member members[] = {
 static const char rights[] = "serve VN/GOV/H40/lgsp-directory directory\n"
 			     "serve VN/GOV/H40/lgsp-task task\n"
 			     "grant VN/GOV/H40/lgsp-task directory *\n"
+			     "feed VN/GOV/H40/lgsp-task directory directory\n"
 			     "grant VN/GOV/H40/lgsp-gateway directory * acts_for\n"
+			     "feed VN/GOV/H40/lgsp-gateway directory * acts_for\n"
 			     "grant VN/GOV/H40/lgsp-operator directory *\n"
+			     "feed VN/GOV/H40/lgsp-operator directory *\n"
 			     "grant VN/GOV/H40/lgsp-operator task *\n";
 
 static void client_of(struct ask *a, const char *name, const char *service)

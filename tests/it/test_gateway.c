@@ -136,6 +136,7 @@ static int setup(void **state)
 	write_text(f.jwks, jwks);
 	f.bus = busd_start(members, ARRAY_LEN(members),
 			   "grant VN/GOV/H40/lgsp-gateway * * acts_for\n"
+			   "feed VN/GOV/H40/lgsp-gateway * * acts_for\n"
 			   "serve VN/GOV/H40/lgsp-directory directory\n"
 			   "serve VN/GOV/H40/lgsp-dossier dossier\n",
 			   NULL);

@@ -262,9 +262,9 @@ static void test_systems(void **state)
 	assert_string_equal(rig->bus.last.roles, "system");
 	assert_int_equal(rig->bus.resolves, 0);
 	assert_refused(system_call(rig, "/lgsp.payment.v1.PaymentService/ListOrders", granted), 403,
-		       "permission_denied", "NOT_ALLOWED");
+		       "permission_denied", "NOT_GRANTED");
 	assert_refused(system_call(rig, "/lgsp.dossier.v1.DossierService/Submit", stranger), 403,
-		       "permission_denied", "NOT_ALLOWED");
+		       "permission_denied", "NOT_GRANTED");
 	assert_int_equal(rig->bus.calls, 1);
 }
 
@@ -669,6 +669,15 @@ static void test_drain(void **state)
 		rig_pause(&end_us);
 }
 
+static bool may(const struct system_rights *rights, const char *member, const char *method)
+{
+	const struct rights_question q = {
+		.service = "d", .method = method, .purpose = "", .today = rights_today()};
+	struct err err = {0};
+
+	return system_rights_check(rights, member, &q, &err) == 0;
+}
+
 static void test_rights_file(void **state)
 {
 	static const struct {
@@ -676,32 +685,35 @@ static void test_rights_file(void **state)
 		int status;
 	} rows[] = {
 		{"grant a b\n", ERR_INVALID},
-		{"grant a b c acts_for more\n", ERR_INVALID},
-		{"grant a b c acts_for\n", 0},
-		{"# grant a\n\n \t\nserve x y\n", 0},
+		{"grant a/b/c/d b C acts_for more\n", ERR_INVALID},
+		{"grant a/b/c/d b Feed.Pull\n", ERR_INVALID},
+		{"grant a/b/c/d b C acts_for\n", 0},
+		{"# grant a\n\n \t\nserve a/b/c/d y\n", 0},
 		{"", 0},
 	};
 	struct rig *rig = *state;
-	struct rights *rights = NULL;
+	struct system_rights *rights = NULL;
 	struct err err = {0};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		rig_write(rig->rights, rows[i].text);
-		assert_int_equal(rights_read(rig->rights, &rights, &err), rows[i].status);
+		assert_int_equal(system_rights_read(rig->rights, &rights, &err), rows[i].status);
 		if (rows[i].status == 0)
-			rights_free(rights);
+			system_rights_free(rights);
 	}
-	assert_int_equal(rights_read("/no/such/file", &rights, &err), ERR_INVALID);
-	assert_int_equal(rights_read("", &rights, &err), 0);
-	assert_false(rights_grant(rights, "a", "b", "c"));
-	rights_free(rights);
-	rig_write(rig->rights, "grant a * c\ngrant b d *\n");
-	assert_int_equal(rights_read(rig->rights, &rights, &err), 0);
-	assert_true(rights_grant(rights, "a", "x", "c"));
-	assert_false(rights_grant(rights, "a", "x", "d"));
-	assert_true(rights_grant(rights, "b", "d", "x"));
-	assert_false(rights_grant(rights, "*", "d", "c"));
-	rights_free(rights);
+	assert_int_equal(system_rights_read("/no/such/file", &rights, &err), ERR_INVALID);
+	assert_int_equal(system_rights_read("", &rights, &err), 0);
+	assert_false(may(rights, "a/b/c/d", "Get"));
+	assert_false(system_rights_feed(rights, "a/b/c/d", "d", "d"));
+	system_rights_free(rights);
+	rig_write(rig->rights, "grant a/b/c/d * Get\nfeed a/b/c/d d d.public\n");
+	assert_int_equal(system_rights_read(rig->rights, &rights, &err), 0);
+	assert_true(may(rights, "a/b/c/d", "Get"));
+	assert_false(may(rights, "a/b/c/d", "Set"));
+	assert_false(may(rights, "a/b/c/e", "Get"));
+	assert_true(system_rights_feed(rights, "a/b/c/d", "d", "d.public"));
+	assert_false(system_rights_feed(rights, "a/b/c/d", "d", "d"));
+	system_rights_free(rights);
 }
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, rig_setup, rig_teardown)

@@ -42,8 +42,11 @@ static const char rights[] = "serve VN/GOV/H40/lgsp-kpi kpi\n"
 			     "serve VN/GOV/H40/lgsp-digitisation digitisation\n"
 			     "serve VN/GOV/H40/lgsp-task task\n"
 			     "grant VN/GOV/H40/lgsp-kpi * *\n"
+			     "feed VN/GOV/H40/lgsp-kpi * *\n"
 			     "grant VN/GOV/H40/lgsp-gateway * * acts_for\n"
-			     "grant VN/GOV/H40/lgsp-operator * *\n";
+			     "feed VN/GOV/H40/lgsp-gateway * * acts_for\n"
+			     "grant VN/GOV/H40/lgsp-operator * *\n"
+			     "feed VN/GOV/H40/lgsp-operator * *\n";
 
 static const struct person statistician = {"statistician-1", "statistician", "H40"};
 static const struct person citizen = {"citizen-1", "citizen", ""};

@@ -41,8 +41,11 @@ static const struct busd_member members[] = {
 static const char rights[] = "serve VN/GOV/H40/lgsp-payment payment\n"
 			     "serve VN/GOV/H40/lgsp-dossier dossier\n"
 			     "grant VN/GOV/H40/lgsp-payment * *\n"
+			     "feed VN/GOV/H40/lgsp-payment * *\n"
 			     "grant VN/GOV/H40/lgsp-gateway * * acts_for\n"
-			     "grant VN/GOV/H40/lgsp-operator * *\n";
+			     "feed VN/GOV/H40/lgsp-gateway * * acts_for\n"
+			     "grant VN/GOV/H40/lgsp-operator * *\n"
+			     "feed VN/GOV/H40/lgsp-operator * *\n";
 
 static const struct person cashier = {"cashier-1", "cashier", WARD};
 static const struct person other_cashier = {"cashier-2", "cashier", "H40.31.02"};

@@ -30,8 +30,11 @@ static const struct busd_member members[] = {
 
 static const char rights[] = "serve VN/GOV/H40/lgsp-task task\n"
 			     "grant VN/GOV/H40/lgsp-task * *\n"
+			     "feed VN/GOV/H40/lgsp-task * *\n"
 			     "grant VN/GOV/H40/lgsp-gateway * * acts_for\n"
-			     "grant VN/GOV/H40/lgsp-operator * *\n";
+			     "feed VN/GOV/H40/lgsp-gateway * * acts_for\n"
+			     "grant VN/GOV/H40/lgsp-operator * *\n"
+			     "feed VN/GOV/H40/lgsp-operator * *\n";
 
 static const struct person chairman = {"chairman", "leader", "H40"};
 static const struct person lead = {"leader-31", "leader", "H40.31"};
