@@ -10,6 +10,16 @@
 #define INBOX_KEEP_US (30LL * 86400 * 1000000)
 
 /*
+ * For transactions shared by several requests (common/svc/group.h). inbox_find() queues one look for
+ * n of them and returns its slot: a row per request that is there already, its ordinal from 1.
+ * inbox_add_done() queues a request's row with its reply; when it is there after all the whole
+ * transaction fails, and each of its requests settles its own outcome alone.
+ */
+int inbox_find(struct db_tx *tx, const struct db_inbox *requests, size_t n);
+void inbox_add_done(struct db_tx *tx, const struct db_inbox *request, const void *reply,
+		    size_t reply_len);
+
+/*
  * Deletes at most limit rows received before before_us (technical clock) that are not kept for
  * ever. For a job of the service: run it again while *ret_deleted equals limit. 0 or the error.
  */

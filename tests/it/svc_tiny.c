@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/base/base.h"
+#include "common/svc/group.h"
 
 /* --- the producer --- */
 
@@ -86,6 +87,73 @@ static int tiny_refuse_if_done(struct call *c, const char *subject)
 	return 0;
 }
 
+/* --- the same through a group (officer.name "group") --- */
+
+struct tiny_item {
+	const Directory__Officer *officer;
+	int slot;
+	Directory__AppointOfficerReply out;
+	Directory__DirectoryOfficerPut event;
+};
+
+static void tiny_reads(struct call *c, void *item)
+{
+	tx_add(c, &misbehave, DB_TEXT(((struct tiny_item *)item)->officer->post));
+}
+
+static int tiny_decide(struct call *c, void *item)
+{
+	if (strcmp(((struct tiny_item *)item)->officer->post, "refuse") == 0)
+		return err_set(&c->err, &already_done, NULL, NULL);
+	return 0;
+}
+
+static void tiny_reserve(struct call *c, void *item)
+{
+	struct tiny_item *i = item;
+
+	i->slot = tx_add(c, &insert_done, DB_TEXT(i->officer->subject));
+}
+
+static int tiny_write(struct call *c, void *item, const ProtobufCMessage **ret_reply)
+{
+	struct tiny_item *i = item;
+
+	i->out = (Directory__AppointOfficerReply)DIRECTORY__APPOINT_OFFICER_REPLY__INIT;
+	i->event = (Directory__DirectoryOfficerPut)DIRECTORY__DIRECTORY_OFFICER_PUT__INIT;
+	i->out.version = (int32_t)db_get_int(&c->tx, i->slot, 0, 0);
+	i->event.officer = (Directory__Officer *)i->officer;
+	tx_event(c, "directory.officer_put", i->officer->subject, i->out.version, &i->event.base);
+	*ret_reply = &i->out.base;
+	return 0;
+}
+
+static struct group *tiny_group;
+
+static int tiny_start_group(struct err *err)
+{
+	static const struct group_steps steps = {tiny_reads, tiny_decide, tiny_reserve, tiny_write};
+
+	(void)err;
+	tiny_group = group_new(&steps);
+	return 0;
+}
+
+static void tiny_stop_group(void)
+{
+	group_free(tiny_group);
+}
+
+static void tiny_appoint_in_group(struct call *c, const Directory__Officer *officer,
+				  Directory__AppointOfficerReply_Closure reply)
+{
+	struct tiny_item item = {.officer = officer};
+
+	if (tx_group(c, tiny_group, &item) < 0)
+		return call_fail(c);
+	reply(&item.out, c);
+}
+
 static void tiny_appoint_officer(Directory__DirectoryService_Service *svc,
 				 const Directory__AppointOfficerRequest *in,
 				 Directory__AppointOfficerReply_Closure reply, void *data)
@@ -97,6 +165,8 @@ static void tiny_appoint_officer(Directory__DirectoryService_Service *svc,
 	int slot;
 
 	(void)svc;
+	if (strcmp(o->name, "group") == 0)
+		return tiny_appoint_in_group(c, o, reply);
 	if (strcmp(o->post, "no_reply") == 0)
 		return;
 	if (strcmp(o->post, "refuse_if_done") == 0 && tiny_refuse_if_done(c, o->subject) < 0)
@@ -145,6 +215,8 @@ static const struct svc producer = {
 	.name = "directory",
 	.rpcs = &tiny_rpcs,
 	.handlers = &tiny_handlers.base,
+	.start = tiny_start_group,
+	.stop = tiny_stop_group,
 };
 
 /* --- the consumer --- */
