@@ -10,8 +10,8 @@
 #define INBOX_KEEP_US (30LL * 86400 * 1000000)
 
 /*
- * For transactions shared by several requests (common/svc/group.h). inbox_find() queues one look for
- * n of them and returns its slot: a row per request that is there already, its ordinal from 1.
+ * For transactions shared by several requests (common/svc/group.h). inbox_find() queues one look
+ * for n of them and returns its slot: a row per request that is there already, its ordinal from 1.
  * inbox_add_done() queues a request's row with its reply; when it is there after all the whole
  * transaction fails, and each of its requests settles its own outcome alone.
  */
