@@ -68,6 +68,25 @@ size_t utf8_cut(const char *s, size_t max)
 	return n;
 }
 
+bool utf8_is_letters(const char *s)
+{
+	const utf8proc_uint8_t *p = (const utf8proc_uint8_t *)s;
+	utf8proc_int32_t c;
+
+	while (*p) {
+		utf8proc_ssize_t n = utf8proc_iterate(p, -1, &c);
+		const char *name;
+
+		if (n <= 0)
+			return false;
+		name = utf8proc_category_string(c);
+		if (name[0] != 'L' && name[0] != 'M' && !(c < 0x80 && strchr(" .-'", (int)c)))
+			return false;
+		p += n;
+	}
+	return true;
+}
+
 /* Decomposes s as options say; *ret_chars is malloc'ed with room for re-encoding. <0: invalid. */
 static utf8proc_ssize_t decompose(const char *s, utf8proc_option_t options,
 				  utf8proc_int32_t **ret_chars)

@@ -16,6 +16,8 @@ bool utf8_valid(const char *s, size_t n);
 size_t utf8_length(const char *s);
 /* Largest prefix of at most max bytes that ends between characters. */
 size_t utf8_cut(const char *s, size_t max);
+/* Names and the like: letters of any script, their marks, spaces, and . - ' only. */
+bool utf8_is_letters(const char *s);
 /* NFC in the arena; NULL when invalid or at the cap. */
 char *utf8_nfc(struct arena *arena, const char *s);
 /* For search: NFC, lower case, accents removed, d for đ, white space trimmed and made one space. */

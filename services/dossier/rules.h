@@ -5,7 +5,10 @@
  *   rules.c           states and transitions, who may act
  *   rules_due.c       due dates, verdict
  *   rules_code.c      codes of dossiers
- *   rules_intake.c    applicant, form and components of a filing
+ *   rules_text.c      single values
+ *   rules_intake.c    applicant, channel and components of a filing
+ *   rules_form.c      its form
+ *   rules_procedure.c what may stand in the catalogue; fees
  *
  * Checks of a filing add every broken rule to the error (err_add); the others report one.
  */
@@ -21,14 +24,18 @@
 #include "common/base/err.h"
 #include "lgsp/dossier/v1/dossier.pb-c.h"
 
-#define RULES_NAME_MAX      200
-#define RULES_ADDRESS_MAX   500
-#define RULES_NOTE_MAX      1000
-#define RULES_FILES_MAX     100 /* of one dossier; digitisation.Stat takes no more */
-#define RULES_PAPERS_MAX    200 /* paper copies of one component */
-#define RULES_QUANTITY_MAX  10000
-#define RULES_PAUSES_MAX    64
-#define RULES_FILE_ID_BYTES 64
+#define RULES_NAME_MAX        200
+#define RULES_ADDRESS_MAX     500
+#define RULES_NOTE_MAX        1000
+#define RULES_FILES_MAX       100 /* of one dossier; digitisation.Stat takes no more */
+#define RULES_PAPERS_MAX      200 /* paper copies of one component */
+#define RULES_QUANTITY_MAX    10000
+#define RULES_PAUSES_MAX      64
+#define RULES_FILE_ID_BYTES   64
+#define RULES_FORM_FIELDS_MAX 200
+#define RULES_FORM_TEXT_MAX   2000
+#define RULES_NUMBER_MAX      999999999999999999
+#define RULES_FEES_MAX        20
 
 /* --- states --- */
 
@@ -165,6 +172,24 @@ bool rules_dossier_code(const char *s);
 /* "<agency>-yymmdd-NNNN", five digits and more past 9999. NULL at the arena's cap. */
 const char *rules_make_code(struct arena *arena, const char *agency, int32_t day, int64_t ordinal);
 
+/* --- single values --- */
+
+extern const struct err_kind rules_bad_citizen_number; /* BAD_CITIZEN_NUMBER */
+extern const struct err_kind rules_bad_tax_code;       /* BAD_TAX_CODE */
+extern const struct err_kind rules_bad_phone;          /* BAD_PHONE */
+
+/* Nothing but white space. */
+bool rules_blank(const char *s);
+/* At most max characters; of control characters only tabs and line ends. */
+bool rules_text(const char *s, size_t max);
+/* Adds BAD_TEXT; the second also REQUIRED when blank. */
+void rules_check_text(const char *s, size_t max, const char *field, struct err *err);
+void rules_check_required_text(const char *s, size_t max, const char *field, struct err *err);
+/* One of a list that ends with NULL. */
+bool rules_one_of(const char *s, const char *const *list);
+/* An extended regular expression of POSIX, of ours: it compiles. */
+bool rules_matches(const char *s, const char *regex);
+
 /* --- filing --- */
 
 enum rules_filer { RULES_BY_CITIZEN = 1, RULES_BY_STAFF, RULES_BY_SYSTEM };
@@ -176,6 +201,12 @@ void rules_check_filing(const Dossier__SubmitRequest *in, enum rules_filer filer
 /* The form against the procedure's fields. Adds all errors. */
 void rules_check_form(const Dossier__Procedure *procedure, const Dossier__SubmitRequest *in,
 		      int32_t today, struct err *err);
+
+/* Whether the form's answers make something required; false without a condition. */
+bool rules_condition(const Dossier__Condition *condition, const Dossier__SubmitRequest *in);
+/* Types and patterns a field of a form may have. */
+bool rules_form_type(const char *name);
+bool rules_form_pattern(const char *name);
 
 /* A record the administration holds of the applicant, valid today. */
 struct rules_held {
@@ -203,5 +234,9 @@ void rules_check_components(const Dossier__Procedure *procedure, const Dossier__
 
 /* What may be imported as a procedure; the first fault, with its field. */
 int rules_check_procedure(const Dossier__Procedure *p, const char *path, struct err *err);
+int rules_check_channel(const Dossier__ChannelRule *r, const char *path, struct err *err);
+
+/* What is due for a quantity (at most RULES_QUANTITY_MAX) when filed through a channel, in dong. */
+int64_t rules_fee_vnd(const Dossier__Procedure *p, Dossier__Channel channel, uint32_t quantity);
 
 #endif

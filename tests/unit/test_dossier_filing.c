@@ -1,4 +1,4 @@
-// with: services/dossier/rules.c services/dossier/rules_code.c services/dossier/rules_intake.c
+// with: services/dossier/rules.c services/dossier/rules_text.c services/dossier/rules_form.c services/dossier/rules_intake.c services/dossier/rules_procedure.c
 /* The dossier's pure rules: what a filing must hold, and what once-only counts in it. */
 #include <setjmp.h>
 #include <stdarg.h>
