@@ -42,6 +42,13 @@ static const struct db_stmt clear_calendar_days = {"DELETE FROM ref_calendar_day
 static const struct db_stmt put_calendar_day = {
 	"INSERT INTO ref_calendar_day (day, kind) VALUES ($1, $2)"};
 
+static const struct db_stmt put_hours = {
+	"INSERT INTO ref_hours (scope, weekday, am_start, am_end, pm_start, pm_end, valid_from,"
+	" valid_to, pos) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+	" ON CONFLICT (scope, weekday, valid_from) DO UPDATE SET am_start = EXCLUDED.am_start,"
+	" am_end = EXCLUDED.am_end, pm_start = EXCLUDED.pm_start, pm_end = EXCLUDED.pm_end,"
+	" valid_to = EXCLUDED.valid_to, pos = EXCLUDED.pos"};
+
 static int refdata_day(struct call *c, const char *field, const char *text, int32_t *ret_day)
 {
 	if (civil_parse(text, ret_day) == 0)
@@ -117,6 +124,21 @@ static int refdata_put_calendar(struct call *c, const Directory__Calendar *cal, 
 	return 0;
 }
 
+static int refdata_put_hours(struct call *c, const Directory__Hours *h, int64_t pos)
+{
+	int32_t from, to;
+
+	if (h == NULL)
+		return err_set(&c->err, &err_required_field, "hours", NULL);
+	if (refdata_days(c, h->valid_from, h->valid_to, &from, &to) < 0)
+		return c->err.status;
+	tx_add(c, &put_hours, DB_TEXT(h->scope), DB_INT4((int32_t)h->weekday),
+	       DB_INT4((int32_t)h->am_start), DB_INT4((int32_t)h->am_end),
+	       DB_INT4((int32_t)h->pm_start), DB_INT4((int32_t)h->pm_end), DB_DATE(from),
+	       DB_DATE(to), DB_INT8(pos));
+	return 0;
+}
+
 int refdata_apply(struct call *c, const struct svc_event *ev)
 {
 	if (ev->payload == NULL)
@@ -134,6 +156,9 @@ int refdata_apply(struct call *c, const struct svc_event *ev)
 		return refdata_put_calendar(
 			c, ((const Directory__DirectoryCalendarPut *)ev->payload)->calendar,
 			ev->pos);
+	if (ev->payload->descriptor == &directory__directory_hours_put__descriptor)
+		return refdata_put_hours(
+			c, ((const Directory__DirectoryHoursPut *)ev->payload)->hours, ev->pos);
 	return 0;
 }
 
@@ -175,6 +200,47 @@ int refdata_agency(struct call *c, const char *code, int32_t day, struct refdata
 	if (ret_agency->name == NULL)
 		return err_set(&c->err, &err_too_large, NULL, "agency");
 	return 1;
+}
+
+/* --- hours --- */
+
+static const struct db_stmt hours_of = {
+	"SELECT h.weekday % 7, h.valid_from, h.valid_to, h.am_start, h.am_end, h.pm_start,"
+	" h.pm_end, h.pos FROM ref_hours h WHERE h.scope IN ($1, '*', (SELECT a.level"
+	" FROM ref_agency a WHERE a.code = $1 ORDER BY a.valid_from DESC LIMIT 1))"
+	" ORDER BY h.scope <> $1, h.scope = '*', h.weekday, h.valid_from"};
+
+int refdata_hours(struct call *c, const char *agency_code, struct calendar_timetable *ret_hours,
+		  int64_t *ret_pos)
+{
+	const struct db_arg args[] = {DB_TEXT(agency_code)};
+	int slot = refdata_query(c, &hours_of, args, ARRAY_LEN(args));
+	struct calendar_weekday_hours *rows;
+	int64_t pos = 0;
+	int n;
+
+	if (slot < 0)
+		return slot;
+	n = db_rows(&c->tx, slot);
+	rows = arena_calloc(c->arena, (size_t)n + 1, sizeof(rows[0]));
+	if (rows == NULL)
+		return err_set(&c->err, &err_too_large, NULL, "hours");
+	for (int i = 0; i < n; i++) {
+		rows[i] = (struct calendar_weekday_hours){
+			.weekday = (int)db_get_int(&c->tx, slot, i, 0),
+			.from = db_get_date(&c->tx, slot, i, 1),
+			.to = db_get_date(&c->tx, slot, i, 2),
+			.hours = {(int)db_get_int(&c->tx, slot, i, 3),
+				  (int)db_get_int(&c->tx, slot, i, 4),
+				  (int)db_get_int(&c->tx, slot, i, 5),
+				  (int)db_get_int(&c->tx, slot, i, 6)},
+		};
+		if (db_get_int(&c->tx, slot, i, 7) > pos)
+			pos = db_get_int(&c->tx, slot, i, 7);
+	}
+	*ret_hours = (struct calendar_timetable){.rows = rows, .n = (size_t)n};
+	*ret_pos = pos;
+	return 0;
 }
 
 /* --- the calendar: parsed once per version, shared by all threads --- */

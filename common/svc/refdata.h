@@ -1,8 +1,8 @@
 /*
  * The directory's reference data in a service's own schema: tables ref_unit, ref_agency,
- * ref_officer, ref_calendar, ref_calendar_day, filled from the directory's feed by one consumer
- * that every service puts into its table. So nobody computes with another calendar, and a service
- * goes on when the directory is away.
+ * ref_officer, ref_calendar, ref_calendar_day, ref_hours, filled from the directory's feed by one
+ * consumer that every service puts into its table. So nobody computes with another calendar, and a
+ * service goes on when the directory is away.
  */
 #ifndef LGSP_SVC_REFDATA_H
 #define LGSP_SVC_REFDATA_H
@@ -35,5 +35,13 @@ int refdata_agency(struct call *c, const char *code, int32_t day,
  */
 int refdata_calendar(struct call *c, const struct calendar **ret_calendar, int64_t *ret_pos);
 void refdata_calendar_put(const struct calendar *cal);
+
+/*
+ * The working hours of an agency, all periods, in the call's arena: its own before its level's
+ * before everybody's. The position of the newest of these rows in the directory's feed; 0 without
+ * one. 0 or the error.
+ */
+int refdata_hours(struct call *c, const char *agency_code, struct calendar_timetable *ret_hours,
+		  int64_t *ret_pos);
 
 #endif

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/base/arena.h"
+#include "common/base/calendar.h"
 #include "common/base/crypt.h"
 #include "services/ctl/csv.h"
 
@@ -17,6 +18,7 @@ enum profile_file {
 	PROFILE_UNITS,
 	PROFILE_AGENCIES,
 	PROFILE_CALENDAR,
+	PROFILE_HOURS,
 	PROFILE_OFFICERS,
 	PROFILE_CATEGORIES,
 	PROFILE_SYSTEMS,
@@ -44,6 +46,7 @@ enum {
 	AGENCY_SUCCESSOR
 };
 enum { DAY_DATE, DAY_KIND, DAY_WHY, DAY_CERTAINTY };
+enum { HOURS_SCOPE, HOURS_WEEKDAYS, HOURS_AM, HOURS_PM, HOURS_FROM, HOURS_TO, HOURS_SOURCE };
 enum {
 	OFFICER_SUBJECT,
 	OFFICER_NAME,
@@ -137,6 +140,14 @@ void profile_done(struct profile *profile);
 void profile_check(struct profile *profile);
 /* Writes the SHA-256 of each file into manifest.csv; its other lines stay. 0 or -1 (said). */
 int profile_seal(const char *dir);
+
+/*
+ * The sessions of a row of hours.csv ("07:30-11:30", empty for none) in minutes from midnight. 0,
+ * or -1 when they are not two times in order or no hours of all the row's weekdays.
+ */
+int profile_hours(const struct csv_row *row, struct calendar_hours *ret);
+/* The rules of hours.csv; profile_check() asks. */
+void profile_check_hours(struct profile *profile);
 
 /* A target's value in hundredths: "80", "12.5". Negative: not such a number. */
 int64_t profile_hundredths(const char *text);

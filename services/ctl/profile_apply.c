@@ -120,6 +120,36 @@ static void add_calendar(const struct profile *p, struct arena *arena,
 	in->calendar = calendar;
 }
 
+/* One message for each weekday of a row. */
+static void add_hours(const struct profile *p, struct arena *arena,
+		      Directory__ImportProfileRequest *in)
+{
+	const struct csv_table *t = &p->tables[PROFILE_HOURS];
+	const size_t most = 7 * t->n_rows;
+	struct calendar_hours hours = {0};
+
+	NEW_LIST(arena, Directory__Hours, directory__hours__init, most, in->hours);
+	for (size_t i = 0; i < t->n_rows; i++) {
+		const char *const *c = t->rows[i].cells;
+
+		profile_hours(&t->rows[i], &hours); /* has been checked */
+		for (const char *day = c[HOURS_WEEKDAYS]; *day; day++) {
+			if (*day == ' ')
+				continue;
+			Directory__Hours *h = in->hours[in->n_hours++];
+
+			h->scope = c[HOURS_SCOPE];
+			h->weekday = (uint32_t)(*day - '0');
+			h->am_start = (uint32_t)hours.am_start;
+			h->am_end = (uint32_t)hours.am_end;
+			h->pm_start = (uint32_t)hours.pm_start;
+			h->pm_end = (uint32_t)hours.pm_end;
+			h->valid_from = c[HOURS_FROM];
+			h->valid_to = c[HOURS_TO];
+		}
+	}
+}
+
 static void add_officers(const struct profile *p, struct arena *arena,
 			 Directory__ImportProfileRequest *in)
 {
@@ -183,6 +213,7 @@ static const ProtobufCMessage *directory_part(const struct profile *p, struct ar
 	in->profile = p->name;
 	add_places(p, arena, in);
 	add_calendar(p, arena, in);
+	add_hours(p, arena, in);
 	add_officers(p, arena, in);
 	add_registers(p, arena, in);
 	return &in->base;

@@ -43,6 +43,13 @@ static const struct csv_column calendar_columns[] = {
 	{"certainty", CSV_WORD, "announced estimated", 0, 0},
 };
 
+static const struct csv_column hours_columns[] = {
+	{"scope", CSV_TEXT, NULL, 0, 35},     {"weekdays", CSV_WORDS, "1 2 3 4 5 6 7", 0, 0},
+	{"am", CSV_MAYBE, NULL, 0, 11},       {"pm", CSV_MAYBE, NULL, 0, 11},
+	{"valid_from", CSV_DATE, NULL, 0, 0}, {"valid_to", CSV_MAYBE_DATE, NULL, 0, 0},
+	{"source", CSV_WORD, SOURCES, 0, 0},
+};
+
 static const struct csv_column officer_columns[] = {
 	{"subject", CSV_TEXT, NULL, 0, 100},      {"name", CSV_TEXT, NULL, 0, 200},
 	{"agency_code", CSV_TEXT, NULL, 0, 35},   {"post", CSV_TEXT, NULL, 0, 200},
@@ -151,6 +158,7 @@ static const struct csv_table empty_tables[PROFILE_FILES] = {
 	[PROFILE_UNITS] = FILE_OF("units.csv", unit_columns),
 	[PROFILE_AGENCIES] = FILE_OF("agencies.csv", agency_columns),
 	[PROFILE_CALENDAR] = FILE_OF("calendar.csv", calendar_columns),
+	[PROFILE_HOURS] = FILE_OF("hours.csv", hours_columns),
 	[PROFILE_OFFICERS] = FILE_OF("officers.csv", officer_columns),
 	[PROFILE_CATEGORIES] = FILE_OF("categories.csv", category_columns),
 	[PROFILE_SYSTEMS] = FILE_OF("systems.csv", system_columns),

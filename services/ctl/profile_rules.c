@@ -646,6 +646,7 @@ void profile_check(struct profile *p)
 	check_units(p);
 	check_agencies(p);
 	check_calendar(p);
+	profile_check_hours(p);
 	check_officers(p);
 	check_dates(p, &categories);
 	check_systems(p);

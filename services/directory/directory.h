@@ -19,7 +19,7 @@ void directory_import_profile(Directory__DirectoryService_Service *svc,
 			      const Directory__ImportProfileRequest *in,
 			      Directory__ImportProfileReply_Closure reply, void *data);
 
-/* read.c: units, agencies, categories, systems */
+/* read.c: units, agencies, categories, systems, hours */
 void directory_get_unit(Directory__DirectoryService_Service *svc,
 			const Directory__GetUnitRequest *in, Directory__GetUnitReply_Closure reply,
 			void *data);
@@ -35,6 +35,10 @@ void directory_list_systems(Directory__DirectoryService_Service *svc,
 void directory_list_category(Directory__DirectoryService_Service *svc,
 			     const Directory__ListCategoryRequest *in,
 			     Directory__ListCategoryReply_Closure reply, void *data);
+
+void directory_get_hours(Directory__DirectoryService_Service *svc,
+			 const Directory__GetHoursRequest *in,
+			 Directory__GetHoursReply_Closure reply, void *data);
 
 /* officer.c */
 void directory_appoint_officer(Directory__DirectoryService_Service *svc,
@@ -71,6 +75,7 @@ int put_unit(struct call *c, const Directory__Unit *unit);
 int put_agency(struct call *c, const Directory__Agency *agency);
 int put_category(struct call *c, const Directory__CategoryEntry *entry);
 int put_system(struct call *c, const Directory__System *system);
+int put_hours(struct call *c, const Directory__Hours *hours);
 /* From a profile: leaves rows alone that an appointment has made or ended. */
 int put_officer(struct call *c, const Directory__Officer *officer);
 int put_officer_appointed(struct call *c, const Directory__Officer *officer);
@@ -80,6 +85,7 @@ void event_unit(struct call *c, const Directory__Unit *unit, int32_t version);
 void event_agency(struct call *c, const Directory__Agency *agency, int32_t version);
 void event_category(struct call *c, const Directory__CategoryEntry *entry, int32_t version);
 void event_system(struct call *c, const Directory__System *system, int32_t version);
+void event_hours(struct call *c, const Directory__Hours *hours, int32_t version);
 void event_officer(struct call *c, const Directory__Officer *officer, int32_t version);
 
 /* --- row.c: shared by the readers --- */

@@ -19,6 +19,9 @@ static const struct db_stmt find_overlap = {
 	" AND b.category = a.category"
 	" AND b.valid_from > a.valid_from AND b.valid_from <= a.valid_to"
 	" UNION ALL SELECT a.member FROM system a JOIN system b ON b.member = a.member"
+	" AND b.valid_from > a.valid_from AND b.valid_from <= a.valid_to"
+	" UNION ALL SELECT a.scope FROM hours a JOIN hours b ON b.scope = a.scope"
+	" AND b.weekday = a.weekday"
 	" AND b.valid_from > a.valid_from AND b.valid_from <= a.valid_to LIMIT 1"};
 static const struct db_stmt insert_import = {
 	"INSERT INTO profile_import (manifest_sha256, profile, imported_at) VALUES ($1, $2, $3)"
@@ -49,6 +52,7 @@ IMPORT_PART(unit, Directory__Unit)
 IMPORT_PART(agency, Directory__Agency)
 IMPORT_PART(category, Directory__CategoryEntry)
 IMPORT_PART(system, Directory__System)
+IMPORT_PART(hours, Directory__Hours)
 IMPORT_PART(officer, Directory__Officer)
 
 /* Two flushes: all rows, then the events of those that changed. */
@@ -82,6 +86,7 @@ static int import_rows(struct call *c, const Directory__ImportProfileRequest *in
 		{(void *const *)in->categories, in->n_categories, import_put_category,
 		 import_event_category},
 		{(void *const *)in->systems, in->n_systems, import_put_system, import_event_system},
+		{(void *const *)in->hours, in->n_hours, import_put_hours, import_event_hours},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)

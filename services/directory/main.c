@@ -8,7 +8,7 @@ static const struct svc service = {
 	.name = "directory",
 	.rpcs = &directory_rpcs,
 	.handlers = &handlers.base,
-	.schema_version = 1,
+	.schema_version = 2,
 };
 
 int main(int argc, char **argv)

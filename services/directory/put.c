@@ -63,6 +63,17 @@ static const struct db_stmt officer_stmt = {
 	" (EXCLUDED.name, EXCLUDED.post, EXCLUDED.roles, EXCLUDED.valid_to)"
 	" RETURNING version"};
 
+static const struct db_stmt hours_stmt = {
+	"INSERT INTO hours AS t (scope, weekday, am_start, am_end, pm_start, pm_end, valid_from,"
+	" valid_to, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8,"
+	" (SELECT coalesce(max(version), 0) + 1 FROM hours WHERE scope = $1 AND weekday = $2))"
+	" ON CONFLICT (scope, weekday, valid_from) DO UPDATE SET am_start = EXCLUDED.am_start,"
+	" am_end = EXCLUDED.am_end, pm_start = EXCLUDED.pm_start, pm_end = EXCLUDED.pm_end,"
+	" valid_to = EXCLUDED.valid_to, version = EXCLUDED.version"
+	" WHERE (t.am_start, t.am_end, t.pm_start, t.pm_end, t.valid_to) IS DISTINCT FROM"
+	" (EXCLUDED.am_start, EXCLUDED.am_end, EXCLUDED.pm_start, EXCLUDED.pm_end,"
+	" EXCLUDED.valid_to) RETURNING version"};
+
 /* --- values: rules.c has checked them --- */
 
 static struct db_arg put_from(const char *date)
@@ -116,6 +127,14 @@ int put_system(struct call *c, const Directory__System *s)
 {
 	return tx_add(c, &system_stmt, DB_TEXT(s->member), DB_TEXT(put_nfc(c, s->name)),
 		      DB_TEXT(s->owner_agency_code), put_from(s->valid_from), put_to(s->valid_to));
+}
+
+int put_hours(struct call *c, const Directory__Hours *h)
+{
+	return tx_add(c, &hours_stmt, DB_TEXT(h->scope), DB_INT4((int32_t)h->weekday),
+		      DB_INT4((int32_t)h->am_start), DB_INT4((int32_t)h->am_end),
+		      DB_INT4((int32_t)h->pm_start), DB_INT4((int32_t)h->pm_end),
+		      put_from(h->valid_from), put_to(h->valid_to));
 }
 
 static int put_officer_of(struct call *c, const Directory__Officer *o, const char *source)
@@ -182,6 +201,17 @@ void event_system(struct call *c, const Directory__System *system, int32_t versi
 	event.system = &row;
 	tx_event(c, "directory.system_put", arena_printf(c->arena, "system/%s", system->member),
 		 version, &event.base);
+}
+
+void event_hours(struct call *c, const Directory__Hours *hours, int32_t version)
+{
+	Directory__DirectoryHoursPut event = DIRECTORY__DIRECTORY_HOURS_PUT__INIT;
+	Directory__Hours row = *hours;
+
+	event.hours = &row;
+	tx_event(c, "directory.hours_put",
+		 arena_printf(c->arena, "hours/%s/%u", hours->scope, hours->weekday), version,
+		 &event.base);
 }
 
 void event_officer(struct call *c, const Directory__Officer *officer, int32_t version)

@@ -1,4 +1,4 @@
-/* Look-ups: units, agencies, categories, systems. One statement each, no transaction. */
+/* Look-ups: units, agencies, categories, systems, hours. One statement each, no transaction. */
 #include "common/base/base.h"
 #include "services/directory/directory.h"
 
@@ -18,6 +18,13 @@ static const struct db_stmt systems_all = {
 static const struct db_stmt category_all = {
 	"SELECT category, code, name_vi, name_en, valid_from, valid_to FROM category_entry"
 	" WHERE category = $1 ORDER BY code, valid_from"};
+
+static const struct db_stmt hours_on = {
+	"SELECT DISTINCT ON (h.weekday) h.scope, h.weekday, h.am_start, h.am_end, h.pm_start,"
+	" h.pm_end, h.valid_from, h.valid_to FROM hours h, agency a"
+	" WHERE a.code = $1 AND a.valid_from <= $2 AND a.valid_to >= $2"
+	" AND h.scope IN (a.code, a.level, '*') AND h.valid_from <= $2 AND h.valid_to >= $2"
+	" ORDER BY h.weekday, h.scope = '*', h.scope = a.level"};
 
 /* --- rows into messages --- */
 
@@ -64,6 +71,19 @@ static void read_category(struct call *c, int slot, int row, Directory__Category
 	e->name_en = db_get_text(&c->tx, slot, row, 3);
 	e->valid_from = row_date(c, slot, row, 4);
 	e->valid_to = row_date(c, slot, row, 5);
+}
+
+static void read_hours(struct call *c, int slot, int row, Directory__Hours *h)
+{
+	directory__hours__init(h);
+	h->scope = db_get_text(&c->tx, slot, row, 0);
+	h->weekday = (uint32_t)db_get_int(&c->tx, slot, row, 1);
+	h->am_start = (uint32_t)db_get_int(&c->tx, slot, row, 2);
+	h->am_end = (uint32_t)db_get_int(&c->tx, slot, row, 3);
+	h->pm_start = (uint32_t)db_get_int(&c->tx, slot, row, 4);
+	h->pm_end = (uint32_t)db_get_int(&c->tx, slot, row, 5);
+	h->valid_from = row_date(c, slot, row, 6);
+	h->valid_to = row_date(c, slot, row, 7);
 }
 
 /* --- handlers --- */
@@ -139,6 +159,29 @@ void directory_list_agencies(Directory__DirectoryService_Service *svc,
 		return call_fail(c);
 	for (size_t i = 0; i < out.n_agencies; i++)
 		read_agency(c, slot, (int)i, out.agencies[i]);
+	reply(&out, data);
+}
+
+void directory_get_hours(Directory__DirectoryService_Service *svc,
+			 const Directory__GetHoursRequest *in,
+			 Directory__GetHoursReply_Closure reply, void *data)
+{
+	struct call *c = call_of(data);
+	Directory__GetHoursReply out = DIRECTORY__GET_HOURS_REPLY__INIT;
+	int32_t day;
+	int slot;
+
+	(void)svc;
+	if (row_day(c, in->on_date, &day) < 0)
+		return call_fail(c);
+	slot = call_query(c, &hours_on, DB_TEXT(in->agency_code), DB_DATE(day));
+	if (slot < 0)
+		return call_fail(c);
+	out.hours = row_messages(c, slot, sizeof(Directory__Hours), &out.n_hours);
+	if (out.hours == NULL)
+		return call_fail(c);
+	for (size_t i = 0; i < out.n_hours; i++)
+		read_hours(c, slot, (int)i, out.hours[i]);
 	reply(&out, data);
 }
 

@@ -17,6 +17,7 @@ static const struct rpc_row rows[] = {
 	{"ResolveSubject", RPC_INTERNAL, RPC_READ, ""},
 	{"GetCalendar", READERS, RPC_READ, ""},
 	{"SetCalendarDays", INSIDERS, RPC_EFFECT, "operator"},
+	{"GetHours", READERS, RPC_READ, ""},
 	{"ListSystems", INSIDERS, RPC_READ, "operator"},
 	{"ListCategory", READERS, RPC_READ, ""},
 };

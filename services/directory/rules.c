@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/base/base.h"
+#include "common/base/calendar.h"
 #include "common/base/civil.h"
 
 #define RULES_CODE_MAX    64
@@ -44,6 +45,9 @@ static const struct err_kind day_twice = {ERR_INVALID, "DAY_TWICE", "Ngày %s xu
 static const struct err_kind day_not_covered = {ERR_INVALID, "DAY_NOT_COVERED",
 						"Ngày %s nằm ngoài phạm vi lịch",
 						"%s lies outside the calendar's coverage"};
+static const struct err_kind bad_hours = {ERR_INVALID, "BAD_HOURS",
+					  "Giờ làm việc của ngày %s trong tuần không hợp lệ",
+					  "the hours of weekday %s are not in order, or none"};
 static const struct err_kind bad_manifest = {ERR_INVALID, "BAD_MANIFEST",
 					     "Mã băm của bộ dữ liệu không hợp lệ",
 					     "the manifest hash is not 64 hex digits"};
@@ -359,6 +363,48 @@ static int rules_check_systems(const Directory__ImportProfileRequest *in,
 	return err->status;
 }
 
+/* Monday is 1 and Sunday 7 here, 0 in the calendar's rows. */
+static bool rules_is_hours(const Directory__Hours *h)
+{
+	const struct calendar_hours hours = {
+		.am_start = (int)h->am_start,
+		.am_end = (int)h->am_end,
+		.pm_start = (int)h->pm_start,
+		.pm_end = (int)h->pm_end,
+	};
+
+	return h->weekday >= 1 && h->weekday <= 7 &&
+	       calendar_hours_valid(&hours, (int)h->weekday % 7);
+}
+
+static int rules_check_hours(const Directory__ImportProfileRequest *in,
+			     const struct rules_list *agencies, struct arena *arena,
+			     struct err *err)
+{
+	struct rules_list list;
+	char base[96], path[96];
+
+	if (rules_list_init(&list, "hours", in->n_hours, arena, err) < 0)
+		return err->status;
+	for (size_t i = 0; i < in->n_hours; i++) {
+		const Directory__Hours *h = in->hours[i];
+		const char *code = strcmp(h->scope, "*") == 0 ? "all" : h->scope;
+
+		code = arena_printf(arena, "%s/%u", code, h->weekday);
+		if (code == NULL)
+			return err_set(err, &err_too_large, "hours", "hours");
+		rules_item(base, "hours", i);
+		rules_list_add(&list, code, h->valid_from, h->valid_to, err);
+		if (!rules_is_hours(h))
+			err_add(err, &bad_hours, base, strchr(code, '/') + 1);
+		if (strcmp(h->scope, "*") != 0 && !rules_in(agency_levels, h->scope))
+			rules_check_reference(agencies, h->scope, h->valid_from,
+					      rules_path(path, base, "scope"), err);
+	}
+	rules_list_close(&list, err);
+	return err->status;
+}
+
 static void rules_check_calendar(const Directory__Calendar *cal, struct err *err)
 {
 	struct rules_period covers = {0};
@@ -397,6 +443,7 @@ int rules_check_profile(const Directory__ImportProfileRequest *in, struct arena 
 	rules_check_officers(in, &agencies, arena, err);
 	rules_check_categories(in, arena, err);
 	rules_check_systems(in, &agencies, arena, err);
+	rules_check_hours(in, &agencies, arena, err);
 	if (in->calendar == NULL)
 		err_add(err, &err_required_field, "calendar", NULL);
 	else

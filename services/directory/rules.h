@@ -19,7 +19,8 @@ struct rules_period {
 /*
  * A bundle is whole in itself: codes, names, dates and levels are well formed; periods of a code do
  * not overlap; parents, agencies' units, officers' and systems' agencies are in the bundle and in
- * force on the first day of what refers to them; the calendar's days are covered and unique.
+ * force on the first day of what refers to them; the calendar's days are covered and unique; hours
+ * are in order and belong to all, a level or an agency.
  * Successors may lie outside: a province is merged into another one.
  */
 int rules_check_profile(const Directory__ImportProfileRequest *profile, struct arena *arena,

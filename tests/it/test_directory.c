@@ -189,8 +189,20 @@ static Directory__Agency office = DIRECTORY__AGENCY__INIT, desk = DIRECTORY__AGE
 static Directory__Officer officer = DIRECTORY__OFFICER__INIT;
 static Directory__CategoryEntry entry = DIRECTORY__CATEGORY_ENTRY__INIT;
 static Directory__System one_stop = DIRECTORY__SYSTEM__INIT;
+static Directory__Hours usual, level, own;
 static Directory__CalendarDay holiday = DIRECTORY__CALENDAR_DAY__INIT;
 static Directory__Calendar calendar = DIRECTORY__CALENDAR__INIT;
+
+static void fill_hours(Directory__Hours *h, const char *scope, uint32_t weekday, uint32_t am_start)
+{
+	directory__hours__init(h);
+	h->scope = scope;
+	h->weekday = weekday;
+	h->am_start = am_start;
+	h->am_end = h->pm_start = 690;
+	h->pm_end = 1020;
+	h->valid_from = "2021-01-01";
+}
 
 static void fill_bundle(Directory__ImportProfileRequest *in)
 {
@@ -200,6 +212,7 @@ static void fill_bundle(Directory__ImportProfileRequest *in)
 	static Directory__CategoryEntry *entries[] = {&entry};
 	static Directory__System *systems[] = {&one_stop};
 	static Directory__CalendarDay *days[] = {&holiday};
+	static Directory__Hours *hours[] = {&usual, &level, &own};
 
 	directory__import_profile_request__init(in);
 	in->manifest_sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -258,6 +271,11 @@ static void fill_bundle(Directory__ImportProfileRequest *in)
 	in->systems = systems;
 	in->n_systems = 1;
 	in->calendar = &calendar;
+	fill_hours(&usual, "*", 1, 420);
+	fill_hours(&level, "X", 2, 430);
+	fill_hours(&own, "H40.31.01", 1, 440);
+	in->hours = hours;
+	in->n_hours = 3;
 }
 
 static int import(const Directory__ImportProfileRequest *in)
@@ -270,10 +288,15 @@ static int import(const Directory__ImportProfileRequest *in)
 	return out->changed;
 }
 
+static int64_t stored(const char *sql)
+{
+	return pg_int(pg, "directory", sql);
+}
+
 static int64_t events(void)
 {
 	assert_true(pg_wait_int(pg, "directory", "SELECT count(*) FROM outbox", 0, 5000));
-	return pg_int(pg, "directory", "SELECT pos FROM feed_head");
+	return stored("SELECT pos FROM feed_head");
 }
 
 /* --- the program --- */
@@ -343,22 +366,20 @@ static void test_import_writes_and_tells_what_changed(void **state)
 
 	(void)state;
 	fill_bundle(&in);
-	assert_int_equal(import(&in), 7);
-	assert_int_equal(events(), 7);
-	assert_int_equal(pg_int(pg, "directory",
-				"SELECT count(*) FROM unit WHERE name ="
+	assert_int_equal(import(&in), 10);
+	assert_int_equal(events(), 10);
+	assert_int_equal(stored("SELECT count(*) FROM unit WHERE name ="
 				" 'Tỉnh Nam Định'"),
 			 1);
 	/* Again: nothing is written, nobody is told. */
 	assert_int_equal(import(&in), 0);
-	assert_int_equal(events(), 7);
+	assert_int_equal(events(), 10);
 	/* One row differs. */
 	desk.name = "Ủy ban nhân dân phường Hạ Long (mới)";
 	assert_int_equal(import(&in), 1);
-	assert_int_equal(events(), 8);
-	assert_int_equal(pg_int(pg, "directory", "SELECT version FROM feed WHERE pos = 8"), 2);
-	assert_int_equal(pg_int(pg, "directory",
-				"SELECT count(*) FROM feed WHERE pos = 8"
+	assert_int_equal(events(), 11);
+	assert_int_equal(stored("SELECT version FROM feed WHERE pos = 11"), 2);
+	assert_int_equal(stored("SELECT count(*) FROM feed WHERE pos = 11"
 				" AND type = 'directory.agency_put'"
 				" AND subject = 'agency/H40.31.01'"),
 			 1);
@@ -381,7 +402,7 @@ static void test_a_wrong_bundle_changes_nothing(void **state)
 	province.valid_from = "2020-01-01";
 	assert_int_equal(import(&in), ERR_CONFLICT);
 	assert_true(ask_has(&tool, "OVERLAPPING_PERIODS", NULL));
-	assert_int_equal(pg_int(pg, "directory", "SELECT count(*) FROM unit"), 1);
+	assert_int_equal(stored("SELECT count(*) FROM unit"), 1);
 	assert_int_equal(events(), before);
 }
 
@@ -534,8 +555,7 @@ static void test_appointment_ends_the_post_held_there(void **state)
 	assert_string_equal(out->officer->post, "Phó Chủ tịch");
 	assert_int_equal(out->officer->n_roles, 2);
 	assert_string_equal(out->officer->valid_from, "2024-05-21");
-	assert_int_equal(pg_int(pg, "directory",
-				"SELECT count(*) FROM officer WHERE"
+	assert_int_equal(stored("SELECT count(*) FROM officer WHERE"
 				" valid_to = '2024-05-20'"),
 			 1);
 	/* The same profile again does not bring the old post back. */
@@ -568,8 +588,7 @@ static void test_appointments_that_are_refused(void **state)
 	post.roles = king;
 	assert_int_equal(appoint(&post, &version), ERR_INVALID);
 	assert_true(ask_has(&gateway, "UNKNOWN_ROLE", "officer.roles"));
-	assert_int_equal(pg_int(pg, "directory",
-				"SELECT count(*) FROM officer WHERE"
+	assert_int_equal(stored("SELECT count(*) FROM officer WHERE"
 				" subject = 'officer-2'"),
 			 0);
 }
@@ -671,8 +690,36 @@ static void test_a_day_dropped_from_the_profile_goes(void **state)
 	fill_bundle(&in);
 	calendar.n_days = 0;
 	assert_int_equal(import(&in), 1);
-	assert_int_equal(pg_int(pg, "directory", "SELECT count(*) FROM calendar_day"), 1);
-	assert_int_equal(pg_int(pg, "directory", "SELECT version FROM calendar"), 3);
+	assert_int_equal(stored("SELECT count(*) FROM calendar_day"), 1);
+	assert_int_equal(stored("SELECT version FROM calendar"), 3);
+}
+
+static int get_hours(struct ask *a, const struct person *who, const char *agency, const char *day,
+		     Directory__GetHoursReply **ret)
+{
+	Directory__GetHoursRequest in = DIRECTORY__GET_HOURS_REQUEST__INIT;
+
+	in.agency_code = agency;
+	in.on_date = day;
+	return ask(a, who, "GetHours", &in.base, &directory__get_hours_reply__descriptor, ret);
+}
+
+/* An agency's own hours go before its level's, and these before everybody's. */
+static void test_hours_of_an_agency(void **state)
+{
+	Directory__GetHoursReply *out;
+
+	(void)state;
+	assert_int_equal(get_hours(&gateway, &citizen, "H40.31.01", "", &out), 0);
+	assert_int_equal(out->n_hours, 2);
+	assert_int_equal(out->hours[0]->am_start, 440);
+	assert_string_equal(out->hours[1]->scope, "X");
+	assert_int_equal(get_hours(&gateway, &citizen, "H40", "", &out), 0);
+	assert_int_equal(out->n_hours, 1);
+	assert_int_equal(out->hours[0]->am_start, 420);
+	assert_int_equal(get_hours(&gateway, &citizen, "H40", "2020-12-31", &out), 0);
+	assert_int_equal(out->n_hours, 0);
+	assert_int_equal(get_hours(&gateway, &citizen, "H40", "yesterday", &out), ERR_INVALID);
 }
 
 static void test_others_keep_the_reference_data(void **state)
@@ -692,6 +739,8 @@ static void test_others_keep_the_reference_data(void **state)
 	assert_string_equal(agency->agency->name, desk.name);
 	assert_int_equal(get_agency(&task, &system_itself, "H40.31.01", "2025-07-01", &agency),
 			 ERR_NOT_FOUND);
+	assert_int_equal(pg_int(pg, "task", "SELECT am_start FROM ref_hours WHERE scope = 'X'"),
+			 430);
 	/* 2024-05-31 is off by decision; 1 and 2 June are a weekend. */
 	assert_int_equal(ask(&task, &system_itself, "GetCalendar", &get.base,
 			     &directory__get_calendar_reply__descriptor, &cal),
@@ -727,6 +776,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_officers_are_listed_for_staff),
 		cmocka_unit_test(test_decisions_on_the_calendar_stand),
 		cmocka_unit_test(test_a_day_dropped_from_the_profile_goes),
+		cmocka_unit_test(test_hours_of_an_agency),
 		cmocka_unit_test(test_others_keep_the_reference_data),
 	};
 

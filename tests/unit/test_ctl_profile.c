@@ -1,4 +1,4 @@
-// with: services/ctl/csv.c services/ctl/profile_read.c services/ctl/profile_rules.c services/ctl/file.c services/ctl/ctl.c
+// with: services/ctl/csv.c services/ctl/profile_read.c services/ctl/profile_rules.c services/ctl/profile_hours.c services/ctl/file.c services/ctl/ctl.c
 /*
  * The checker of profiles: the committed profile has no fault, and each broken copy of it has
  * exactly the fault that was made, named by file, line and reason. Run from the top of the tree.
@@ -130,6 +130,23 @@ static const struct broken broken[] = {
 	 "manifest.csv: calendar_to is before calendar_from", 0},
 	{"manifest.csv", "demo_time,2024", "demo_time,2034", "demo_time lies outside", 1},
 	{"manifest.csv", "demo_time,", "demo-time,", "manifest.csv: no line demo_time", 1},
+	/* hours */
+	{"hours.csv", "07:30-11:30,13:30", "07:30-1:30,13:30",
+	 "hours.csv:2: am and pm are no hours of weekdays 1 2 3 4 5", 1},
+	{"hours.csv", "07:30-11:30,13:30", "11:30-07:30,13:30",
+	 "hours.csv:2: am and pm are no hours", 1},
+	{"hours.csv", "07:30-11:30,13:30-17:30", "07:60-11:30,13:30-17:30",
+	 "hours.csv:2: am and pm are no hours", 1},
+	{"hours.csv", "07:30-11:30,13:30-17:30", ",", "hours.csv:2: am and pm are no hours", 1},
+	{"hours.csv", "07:30-11:30,13:30-17:30", "07:30-11:30,11:00-17:30",
+	 "hours.csv:2: am and pm are no hours", 1},
+	{"hours.csv", "", "*,5 6,08:00-12:00,,2025-01-01,,assumed\n",
+	 "hours.csv:4: a weekday of * has hours twice on some days (see line 2)", 1},
+	{"hours.csv", "", "H,5,08:00-12:00,,2025-01-01,2024-12-31,assumed\n",
+	 "hours.csv:4: valid_to is before valid_from", 1},
+	{"hours.csv", "H40.19,6", "H40.99,6",
+	 "hours.csv:3: scope: H40.99 is neither *, a level nor an agency in force", 1},
+	{"hours.csv", "H40.19,6", "H40.19,0", "hours.csv:3: weekdays: \"0\" is none of", 0},
 	/* people and systems */
 	{"officers.csv", ",H40.31.01,", ",H40.31.77,", "agency_code: there is no agency H40.31.77",
 	 1},

@@ -19,6 +19,7 @@ static Directory__Officer clerk;
 static Directory__CategoryEntry entry;
 static Directory__System one_stop;
 static Directory__Calendar calendar;
+static Directory__Hours everybody, saturday;
 static Directory__CalendarDay tet, make_up;
 static Directory__ImportProfileRequest profile;
 
@@ -28,6 +29,7 @@ static Directory__Officer *officers[] = {&clerk};
 static Directory__CategoryEntry *entries[] = {&entry};
 static Directory__System *systems[] = {&one_stop};
 static Directory__CalendarDay *days[] = {&tet, &make_up};
+static Directory__Hours *hours[] = {&everybody, &saturday};
 static const char *roles[] = {"clerk", "cashier"};
 
 static void fill_places(void)
@@ -93,10 +95,27 @@ static void fill_rest(void)
 	calendar.n_days = 2;
 }
 
+static void fill_hours(void)
+{
+	directory__hours__init(&everybody);
+	everybody.scope = "*";
+	everybody.weekday = 1;
+	everybody.am_start = 450;
+	everybody.am_end = 690;
+	everybody.pm_start = 810;
+	everybody.pm_end = 1050;
+	everybody.valid_from = "2021-01-01";
+	saturday = everybody;
+	saturday.scope = "H40.31.01";
+	saturday.weekday = 6;
+	saturday.pm_start = saturday.pm_end = 690;
+}
+
 static void fill_profile(void)
 {
 	fill_places();
 	fill_rest();
+	fill_hours();
 	directory__import_profile_request__init(&profile);
 	profile.manifest_sha256 =
 		"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -112,6 +131,8 @@ static void fill_profile(void)
 	profile.n_categories = 1;
 	profile.systems = systems;
 	profile.n_systems = 1;
+	profile.hours = hours;
+	profile.n_hours = 2;
 }
 
 static struct err check(void)
@@ -174,6 +195,9 @@ static void test_each_field_is_checked(void **state)
 		{&tet.date, "9/2/2024", "BAD_DATE", "calendar.days[0].date"},
 		{&tet.kind, "HOLIDAY", "UNKNOWN_DAY_KIND", "calendar.days[0].kind"},
 		{&tet.date, "2024-05-04", "DAY_TWICE", "calendar.days"},
+		{&saturday.scope, "H40.99", "UNKNOWN_REFERENCE", "hours[1].scope"},
+		{&saturday.valid_from, "2020-12-31", "UNKNOWN_REFERENCE", "hours[1].scope"},
+		{&everybody.valid_to, "2020-12-31", "BAD_PERIOD", "hours[0].valid_to"},
 	};
 	/* clang-format on */
 
@@ -192,6 +216,46 @@ static void test_each_field_is_checked(void **state)
 		assert_int_equal(err.status, ERR_INVALID);
 	}
 	roles[1] = "cashier";
+}
+
+static void test_hours_are_in_order_and_weekdays_have_some(void **state)
+{
+	static const struct {
+		Directory__Hours *of;
+		uint32_t weekday, am_start, am_end, pm_start, pm_end;
+		const char *code;
+	} cases[] = {
+		{&everybody, 1, 450, 690, 690, 690, ""},
+		{&everybody, 1, 0, 0, 0, 0, "BAD_HOURS"},
+		{&everybody, 1, 690, 450, 810, 1050, "BAD_HOURS"},
+		{&everybody, 1, 450, 690, 600, 1050, "BAD_HOURS"},
+		{&everybody, 1, 450, 690, 810, 1441, "BAD_HOURS"},
+		{&everybody, 1, 450, 690, 810, 4294967295U, "BAD_HOURS"},
+		{&everybody, 0, 450, 690, 810, 1050, "BAD_HOURS"},
+		{&everybody, 8, 450, 690, 810, 1050, "BAD_HOURS"},
+		{&saturday, 7, 0, 0, 0, 0, ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct err err;
+
+		fill_profile();
+		cases[i].of->weekday = cases[i].weekday;
+		cases[i].of->am_start = cases[i].am_start;
+		cases[i].of->am_end = cases[i].am_end;
+		cases[i].of->pm_start = cases[i].pm_start;
+		cases[i].of->pm_end = cases[i].pm_end;
+		err = check();
+		if (strcmp(err.status ? err_code(&err) : "", cases[i].code) != 0)
+			fail_msg("case %zu: %s", i, err.status ? err_code(&err) : "passed");
+	}
+	fill_profile();
+	saturday.scope = "*";
+	saturday.weekday = 1;
+	assert_string_equal(err_code((struct err[]){check()}), "OVERLAPPING_PERIODS");
+	saturday.scope = "X"; /* another scope is no overlap */
+	assert_int_equal(check().status, 0);
 }
 
 static void test_periods_of_a_code_may_touch_but_not_overlap(void **state)
@@ -304,6 +368,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_right_bundle_passes),
 		cmocka_unit_test(test_each_field_is_checked),
+		cmocka_unit_test(test_hours_are_in_order_and_weekdays_have_some),
 		cmocka_unit_test(test_periods_of_a_code_may_touch_but_not_overlap),
 		cmocka_unit_test(test_all_violations_are_told_up_to_a_maximum),
 		cmocka_unit_test(test_a_bundle_without_calendar_is_refused),
