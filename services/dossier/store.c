@@ -45,8 +45,8 @@ static const struct db_stmt update_dossier = {
 /* The post is the directory's of that day. */
 static const struct db_stmt insert_history = {
 	"INSERT INTO history (dossier, version, state, action, actor, member, roles, agency,"
-	" holder_agency, note, at, reason, acting_for, post)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,"
+	" holder_agency, note, at, reason, acting_for, due_at, post)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $15,"
 	" coalesce((SELECT post FROM ref_officer WHERE subject = $5 AND agency_code = $8"
 	" AND valid_from <= $14 AND valid_to >= $14 ORDER BY valid_from DESC LIMIT 1), ''))"};
 
@@ -254,7 +254,7 @@ void dossier_history(struct call *c, const struct dossier *d, const char *action
 	       DB_TEXT(action), DB_TEXT(dossier_actor(c)), DB_TEXT(c->caller.member),
 	       DB_TEXT(dossier_roles(c)), DB_TEXT(c->caller.agency), DB_TEXT(d->agencies.holder),
 	       DB_TEXT(note), DB_TIME(c->now_us), DB_TEXT(d->why), DB_TEXT(d->acting_for),
-	       DB_DATE(civil_of_us(c->now_us)));
+	       DB_DATE(civil_of_us(c->now_us)), DB_TIME(d->due_us));
 }
 
 void dossier_save(struct call *c, struct dossier *d, const char *action, const char *note)

@@ -105,6 +105,11 @@ static void test_whole_life(void **state)
 	assert_int_equal(accept_it(&a, &clerk, code, &accepted), 0);
 	assert_int_equal(civil_of_us(accepted->due_us), civil_from_ymd(2024, 5, 24));
 	assert_false(accepted->due_provisional);
+	snprintf(sql, sizeof(sql),
+		 "SELECT (extract(epoch FROM due_at) * 1000000)::bigint FROM history"
+		 " WHERE dossier = '%s' AND version = 2",
+		 code);
+	assert_int_equal(count(sql), accepted->due_us);
 
 	assert_int_equal(ask_payment(&a, &clerk, code, 2, &payment), 0);
 	assert_int_equal(payment->amount_vnd, 30000);
