@@ -291,7 +291,7 @@ static int close_up_read(struct record_writer *w, struct record_reader *r, int64
 	w->requests = record_requests(r);
 	w->missing = record_missing(r);
 	if (w->offset == 0) /* not even a head */
-		return unlinkat(w->dir_fd, w->name, 0);
+		return unlinkat(w->dir_fd, w->name, 0) < 0 && errno != ENOENT ? -1 : 0;
 	if (record_ended(r)) { /* only its name was missing */
 		char name[RECORD_NAME_MAX];
 

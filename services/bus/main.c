@@ -179,6 +179,8 @@ static int configure(struct server_config *ret_config)
 		.members_dir = env.members_dir,
 		.rights_path = env.rights,
 		.drain_ms = (uint32_t)env.drain_ms,
+		.records = records_config(),
+		.records_ring = (uint32_t)env.records_ring,
 	};
 	memcpy(ret_config->public_z85, cert.public_z85, sizeof(cert.public_z85));
 	memcpy(ret_config->secret_z85, cert.secret_z85, sizeof(cert.secret_z85));
@@ -233,13 +235,11 @@ static void on_hangup(void *arg)
 	server_reload(bus->server);
 }
 
-static int serve(struct server_config *config)
+static int serve(const struct server_config *config)
 {
-	const struct record_store_config store = records_config();
 	struct bus bus = {.loop = loop_new()};
 	int code = 0;
 
-	config->broker.records = records_new(&store, (uint32_t)env.records_ring);
 	if (server_new(bus.loop, config, &bus.server) < 0)
 		code = EXIT_CONFIG;
 	if (code == 0 &&
@@ -257,7 +257,6 @@ static int serve(struct server_config *config)
 	}
 	bus_http_free(bus.http);
 	server_free(bus.server);
-	records_free(config->broker.records);
 	loop_free(bus.loop);
 	if (code == 0)
 		log_info("bus.stopped");

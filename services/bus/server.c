@@ -294,6 +294,7 @@ int server_new(struct loop *loop, const struct server_config *config, struct ser
 	srv->config = *config;
 	srv->config.broker.send = send_frames;
 	srv->config.broker.send_arg = srv;
+	srv->config.broker.records = records_new(&config->records, config->records_ring);
 	srv->context = zmq_ctx_new();
 	CHECK(srv->context);
 	zmq_ctx_set(srv->context, ZMQ_IO_THREADS, IO_THREADS);
@@ -328,6 +329,7 @@ void server_free(struct server *srv)
 	while (zmq_ctx_term(srv->context) < 0 && errno == EINTR)
 		;
 	broker_free(srv->broker);
+	records_free(srv->config.broker.records); /* its records point at members */
 	connections_free(srv->connections);
 	peers_free(srv->peers);
 	members_free(srv->members);

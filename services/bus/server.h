@@ -14,12 +14,14 @@
 #define SERVER_BINDS_MAX 4
 
 struct server_config {
-	struct broker_config broker; /* its send hook is set here */
+	struct broker_config broker; /* its send hook and records are set here */
 	struct connections_limits connections;
 	const char *bind[SIDES]; /* endpoints, separated by spaces */
 	char public_z85[41], secret_z85[41];
 	const char *members_dir, *rights_path;
 	uint32_t drain_ms;
+	struct record_store_config records;
+	uint32_t records_ring; /* slots */
 };
 
 struct server;

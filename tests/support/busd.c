@@ -161,6 +161,8 @@ static void note_endpoint(struct busd *d, const char *variable)
 {
 	static const char member[] = "LGSP_BIND_MEMBER=", backend[] = "LGSP_BIND_BACKEND=";
 
+	if (strchr(variable, '*')) /* the system chooses the port: it stands in the log */
+		return;
 	if (strncmp(variable, member, strlen(member)) == 0)
 		snprintf(d->member, sizeof(d->member), "%s", variable + strlen(member));
 	if (strncmp(variable, backend, strlen(backend)) == 0)
