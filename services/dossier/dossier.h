@@ -16,6 +16,8 @@
 #include "lgsp/digitisation/v1/digitisation.pb-c.h"
 #include "lgsp/dossier/v1/dossier.pb-c.h"
 #include "lgsp/dossier/v1/events.pb-c.h"
+#include "lgsp/dossier/v1/lists.pb-c.h"
+#include "lgsp/dossier/v1/proof.pb-c.h"
 #include "services/dossier/rules.h"
 
 /* A dossier with the facts of its procedure; strings live as long as the transaction's results. */
@@ -94,6 +96,11 @@ extern const struct err_kind dossier_unknown; /* UNKNOWN_DOSSIER, arg = code */
 
 /* Queues the locking read in an open transaction; dossier_read() takes it, false when absent. */
 int dossier_lock_add(struct call *c, const char *code);
+/*
+ * The same row without its lock, filing and procedure ($1: code): dossier_read() leaves their
+ * facts empty, data_class is "" for basic.
+ */
+extern const struct db_stmt dossier_row;
 bool dossier_read(const struct call *c, int slot, const char *code, struct dossier *ret_dossier);
 
 /*
@@ -159,6 +166,11 @@ void receipt_hash(const uint8_t salt[static RECEIPT_SALT_BYTES], const char *sec
  * TRACK_NOT_FOUND for a wrong secret and for an unknown code; DENIED with TRACK_LOCKED.
  */
 int receipt_check(struct call *c, const char *code, const char *secret);
+/*
+ * Whether the caller is the applicant: by the receipt's secret when one is given, else as the
+ * citizen who filed it with this account (DENIED with NOT_YOURS). Before the transaction.
+ */
+int dossier_check_applicant(struct call *c, const char *code, const char *secret);
 
 /* --- procedures (catalogue.c) --- */
 
@@ -188,6 +200,11 @@ DOSSIER_HANDLER(return_result, ReturnResult);
 DOSSIER_HANDLER(rate, Rate);
 DOSSIER_HANDLER(get, Get);
 DOSSIER_HANDLER(track, Track);
+DOSSIER_HANDLER(inbox, Inbox);
+DOSSIER_HANDLER(inbox_counts, InboxCounts);
+DOSSIER_HANDLER(search, Search);
+DOSSIER_HANDLER(my_dossiers, MyDossiers);
+DOSSIER_HANDLER(who_read, WhoRead);
 
 /* --- feeds and jobs (consumers.c, due.c) --- */
 

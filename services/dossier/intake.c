@@ -37,8 +37,8 @@ static const struct db_stmt next_ordinal = {
 /* One statement for one row each: a statement of its own costs as much again as its row. */
 static const struct db_stmt insert_dossier = {
 	"WITH d AS (INSERT INTO dossier (code, version, state, procedure_code, procedure_version,"
-	" receiving_agency, competent_agency, holder_agency, channel, submitted_at)"
-	" VALUES ($1, 1, 1, $2, $3, $4, $5, $4, $6, $7)),"
+	" receiving_agency, competent_agency, holder_agency, channel, submitted_at,"
+	" applicant_name, guarded) VALUES ($1, 1, 1, $2, $3, $4, $5, $4, $6, $7, $10, $24)),"
 	" f AS (INSERT INTO filing (code, applicant_kind, applicant_number, applicant_name,"
 	" applicant_phone, applicant_address, owner_key, form_names, form_values, filer,"
 	" filer_is_citizen, secret_salt, secret_hash)"
@@ -265,7 +265,8 @@ static int add_dossier(struct call *c, const struct filing *f)
 	       DB_TEXTS(names, in->n_form), DB_TEXTS(values, in->n_form), DB_TEXT(dossier_actor(c)),
 	       DB_BOOL(f->filer == RULES_BY_CITIZEN), DB_BYTEA(salt, sizeof(salt)),
 	       DB_BYTEA(hash, sizeof(hash)), DB_TEXT(rules_action_name(RULES_SUBMIT)),
-	       DB_TEXT(c->caller.member), DB_TEXT(dossier_roles(c)), DB_TEXT(c->caller.agency));
+	       DB_TEXT(c->caller.member), DB_TEXT(dossier_roles(c)), DB_TEXT(c->caller.agency),
+	       DB_BOOL(strcmp(f->procedure->data_class, "basic") != 0));
 	return 0;
 }
 

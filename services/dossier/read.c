@@ -1,30 +1,10 @@
 /* The whole dossier for the agencies that have it in hand; each reading is recorded. */
 #include <string.h>
 
-#include "common/base/uuid.h"
-#include "services/dossier/dossier.h"
-
-/* The same row as a change sees it, locked for the moment of the reading. */
-static const struct db_stmt read_filing = {
-	"SELECT applicant_kind, applicant_number, applicant_name, applicant_phone,"
-	" applicant_address, form_names, form_values FROM filing WHERE code = $1"};
-
-static const struct db_stmt read_components = {
-	"SELECT c.code, c.paper_copies, c.demanded,"
-	" coalesce((SELECT array_agg(f.file_id ORDER BY f.ordinal) FROM component_file f"
-	"   WHERE f.dossier = c.dossier AND f.component = c.code), '{}'::text[])"
-	" FROM component c WHERE c.dossier = $1 ORDER BY c.ordinal"};
-
-static const struct db_stmt read_history = {"SELECT version, state, action, actor, agency, note, "
-					    "at, post, reason, acting_for FROM history"
-					    " WHERE dossier = $1 ORDER BY version"};
-
-static const struct db_stmt log_reading = {
-	"INSERT INTO read_log (id, dossier, subject, member, agency, purpose, at)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7)"};
+#include "services/dossier/lists.h"
 
 struct slots {
-	int dossier, filing, components, history;
+	int dossier, filing, components, files, history;
 };
 
 static int no_room(struct call *c)
@@ -67,7 +47,22 @@ static int fill_applicant(struct call *c, int slot, Dossier__Dossier *out)
 	return 0;
 }
 
-static int fill_components(struct call *c, int slot, Dossier__Dossier *out)
+/* The files of one component: their rows stand together, in the order they were handed in. */
+static int fill_files(struct call *c, int slot, Dossier__ComponentInput *component)
+{
+	int n = db_rows(&c->tx, slot);
+
+	component->file_ids = arena_calloc(c->arena, (size_t)n, sizeof(component->file_ids[0]));
+	if (!component->file_ids)
+		return no_room(c);
+	for (int i = 0; i < n; i++)
+		if (strcmp(db_get_text(&c->tx, slot, i, 0), component->code) == 0)
+			component->file_ids[component->n_file_ids++] =
+				db_get_text(&c->tx, slot, i, 1);
+	return 0;
+}
+
+static int fill_components(struct call *c, int slot, int files, Dossier__Dossier *out)
 {
 	int n = db_rows(&c->tx, slot);
 	Dossier__ComponentInput *list = arena_calloc(c->arena, (size_t)n, sizeof(*list));
@@ -80,13 +75,15 @@ static int fill_components(struct call *c, int slot, Dossier__Dossier *out)
 		list[i].code = db_get_text(&c->tx, slot, i, 0);
 		list[i].paper_copies = (uint32_t)db_get_int(&c->tx, slot, i, 1);
 		list[i].demanded = db_get_bool(&c->tx, slot, i, 2);
-		list[i].file_ids = db_get_texts(&c->tx, slot, i, 3, &list[i].n_file_ids);
+		if (fill_files(c, files, &list[i]) < 0)
+			return c->err.status;
 		out->components[out->n_components++] = &list[i];
 	}
 	return 0;
 }
 
-static int fill_history(struct call *c, int slot, Dossier__GetReply *out)
+/* Up to the version of the row: a later entry may have come between the two readings. */
+static int fill_history(struct call *c, int slot, int32_t version, Dossier__GetReply *out)
 {
 	int n = db_rows(&c->tx, slot);
 	Dossier__HistoryEntry *list = arena_calloc(c->arena, (size_t)n, sizeof(*list));
@@ -97,6 +94,8 @@ static int fill_history(struct call *c, int slot, Dossier__GetReply *out)
 	for (int i = 0; i < n; i++) {
 		dossier__history_entry__init(&list[i]);
 		list[i].version = (int32_t)db_get_int(&c->tx, slot, i, 0);
+		if (list[i].version > version)
+			break;
 		list[i].state = (Dossier__DossierState)db_get_int(&c->tx, slot, i, 1);
 		list[i].action = db_get_text(&c->tx, slot, i, 2);
 		list[i].actor = db_get_text(&c->tx, slot, i, 3);
@@ -168,26 +167,18 @@ static int fill(struct call *c, const struct slots *s, const struct dossier *d,
 	out->dossier = o;
 	fill_dossier(d, o);
 	if (fill_applicant(c, s->filing, o) < 0 || fill_form(c, s->filing, o) < 0 ||
-	    fill_components(c, s->components, o) < 0)
+	    fill_components(c, s->components, s->files, o) < 0)
 		return c->err.status;
-	return fill_history(c, s->history, out);
+	return fill_history(c, s->history, d->version, out);
 }
 
 static int check_right(struct call *c, int slot, const char *code, struct dossier *d)
 {
 	if (!dossier_read(c, slot, code, d))
 		return err_set(&c->err, &dossier_unknown, "code", code);
-	return rules_party(&d->agencies, RULES_AGENCIES, c->caller.agency, &c->err);
-}
-
-static void add_log(struct call *c, const char *code)
-{
-	uint8_t id[UUID_BYTES];
-
-	uuid_v7(id);
-	tx_add(c, &log_reading, DB_UUID(id), DB_TEXT(code), DB_TEXT(dossier_actor(c)),
-	       DB_TEXT(c->caller.member), DB_TEXT(c->caller.agency), DB_TEXT(c->caller.purpose),
-	       DB_TIME(c->now_us));
+	if (rules_party(&d->agencies, RULES_AGENCIES, c->caller.agency, &c->err) < 0)
+		return c->err.status;
+	return reads_check_purpose(c, d->data_class[0] != '\0');
 }
 
 DOSSIER_HANDLER(get, Get)
@@ -199,14 +190,15 @@ DOSSIER_HANDLER(get, Get)
 
 	(void)svc;
 	tx_begin(c);
-	s.dossier = dossier_lock_add(c, in->code);
+	s.dossier = tx_add(c, &dossier_row, DB_TEXT(in->code));
 	s.filing = tx_add(c, &read_filing, DB_TEXT(in->code));
 	s.components = tx_add(c, &read_components, DB_TEXT(in->code));
+	s.files = tx_add(c, &read_files, DB_TEXT(in->code));
 	s.history = tx_add(c, &read_history, DB_TEXT(in->code));
 	if (tx_flush(c) < 0 || check_right(c, s.dossier, in->code, &d) < 0 ||
 	    fill(c, &s, &d, &out) < 0)
 		return call_fail(c);
-	add_log(c, in->code);
+	reads_log(c, &d.code, 1, DOSSIER__READ_KIND__READ_KIND_DETAIL);
 	if (tx_commit(c, &out.base) < 0)
 		return call_fail(c);
 	reply(&out, data);

@@ -17,6 +17,11 @@ static const struct rpc_row rows[] = {
 	{"ReturnResult", RPC_STAFF, RPC_EFFECT, "clerk officer"},
 	{"Rate", RPC_PUBLIC | RPC_CITIZEN, RPC_EFFECT, ""},
 	{"Get", RPC_STAFF, RPC_READ, "clerk officer leader"},
+	{"Inbox", RPC_STAFF, RPC_READ, "clerk officer leader"},
+	{"InboxCounts", RPC_STAFF, RPC_READ, "clerk officer leader"},
+	{"Search", RPC_STAFF, RPC_READ, "clerk officer leader"},
+	{"MyDossiers", RPC_CITIZEN, RPC_READ, ""},
+	{"WhoRead", RPC_PUBLIC | RPC_CITIZEN, RPC_READ, ""},
 	{"Track", RPC_PUBLIC | RPC_CITIZEN, RPC_READ, ""},
 };
 

@@ -99,16 +99,15 @@ static int check_marks(struct call *c, const Dossier__RateRequest *in)
 	return c->err.status;
 }
 
-/* With the receipt's secret, or as the citizen who filed it. */
-static int check_right(struct call *c, const Dossier__RateRequest *in)
+int dossier_check_applicant(struct call *c, const char *code, const char *secret)
 {
 	int slot;
 
-	if (in->receipt_secret[0] != '\0')
-		return receipt_check(c, in->code, in->receipt_secret);
+	if (secret[0] != '\0')
+		return receipt_check(c, code, secret);
 	if (!call_has_role(c, "citizen") || c->caller.subject[0] == '\0')
 		return err_set(&c->err, &not_yours, "receipt_secret", NULL);
-	slot = call_query(c, &is_filer, DB_TEXT(in->code), DB_TEXT(c->caller.subject));
+	slot = call_query(c, &is_filer, DB_TEXT(code), DB_TEXT(c->caller.subject));
 	if (slot < 0)
 		return slot;
 	if (db_rows(&c->tx, slot) == 0)
@@ -124,7 +123,8 @@ DOSSIER_HANDLER(rate, Rate)
 	struct dossier d;
 
 	(void)svc;
-	if (check_marks(c, in) < 0 || check_right(c, in) < 0 ||
+	if (check_marks(c, in) < 0 ||
+	    dossier_check_applicant(c, in->code, in->receipt_secret) < 0 ||
 	    dossier_take(c, in->code, RULES_RATE, &d) < 0)
 		return call_fail(c);
 	if (d.rated) {

@@ -1,0 +1,98 @@
+#include "services/dossier/lists_sql.h"
+
+#define COLUMNS                                                                                    \
+	"SELECT d.code, d.version, d.state, d.procedure_code, d.procedure_version,"                \
+	" d.receiving_agency, d.competent_agency, d.holder_agency, d.channel, d.submitted_at,"     \
+	" d.due_at, d.due_provisional, d.next_due_at, d.assignee, d.applicant_name, d.guarded,"    \
+	" d.legacy, "
+
+/* As in the indexes dossier_inbox and dossier_assigned. */
+#define IN_HAND "d.state IN (1, 2, 4, 5, 6, 8, 9)"
+
+#define IN_ORDER                                                                                   \
+	" AND (d.next_due_at, d.code) > ($2, $3) AND d.next_due_at <= $4 AND d.state = ANY ($5)"
+
+const struct db_stmt lists_inbox = {
+	COLUMNS "'' FROM dossier d WHERE d.holder_agency = $1 AND " IN_HAND IN_ORDER
+		" ORDER BY d.next_due_at, d.code LIMIT $6"};
+
+const struct db_stmt lists_inbox_assigned = {
+	COLUMNS "'' FROM dossier d WHERE d.assignee = $1 AND d.assignee <> '' AND " IN_HAND IN_ORDER
+		" AND d.holder_agency = $7 ORDER BY d.next_due_at, d.code LIMIT $6"};
+
+const struct db_stmt lists_counts = {
+	"SELECT count(*), count(*) FILTER (WHERE q.next_due_at < $2),"
+	" count(*) FILTER (WHERE q.next_due_at >= $2 AND q.next_due_at <= $3)"
+	" FROM (SELECT d.next_due_at FROM dossier d WHERE d.holder_agency = $1 AND " IN_HAND
+	" AND d.state = ANY ($4) AND ($5 = '' OR d.assignee = $5)"
+	" ORDER BY d.next_due_at, d.code LIMIT 1000) q"};
+
+/* --- search: one index each --- */
+
+#define SCAN_TIME                                                                                  \
+	"(SELECT p.dossier, p.submitted_at AS at, '' AS key FROM party p WHERE p.agency = $1"      \
+	" AND p.submitted_at >= $3 AND p.submitted_at < $4 AND (p.submitted_at, p.dossier)"        \
+	" < ($7, $5) ORDER BY p.submitted_at DESC, p.dossier DESC LIMIT 1000) s"
+
+#define SCAN_CODE                                                                                  \
+	"(SELECT p.dossier, '' AS key FROM party p WHERE p.agency = $1 AND p.dossier >= $2"        \
+	" AND p.dossier < $2 || chr(1114111) AND p.dossier > $5 AND p.submitted_at >= $3"          \
+	" AND p.submitted_at < $4 ORDER BY p.dossier LIMIT 1000) s"
+
+#define SCAN_NUMBER                                                                                \
+	"(SELECT p.dossier, '' AS key FROM filing f JOIN party p ON p.agency = $1"                 \
+	" AND p.dossier = f.code WHERE f.applicant_number = $2 AND f.code > $5"                    \
+	" AND p.submitted_at >= $3 AND p.submitted_at < $4 ORDER BY f.code LIMIT 1000) s"
+
+#define SCAN_NAME                                                                                  \
+	"(SELECT p.dossier, p.name_key AS key FROM party p WHERE p.agency = $1"                    \
+	" AND p.name_key >= name_fold($2) AND p.name_key < name_fold($2) || chr(1114111)"          \
+	" AND (p.name_key, p.dossier) > ($6, $5) AND p.submitted_at >= $3"                         \
+	" AND p.submitted_at < $4 ORDER BY p.name_key, p.dossier LIMIT 1000) s"
+
+#define FILTERS                                                                                    \
+	" JOIN dossier d ON d.code = s.dossier WHERE ($8 = '' OR d.procedure_code = $8)"           \
+	" AND (cardinality($9) = 0 OR d.state = ANY ($9))"                                         \
+	" AND ($10 = '' OR d.receiving_agency = $10) AND ($11 = '' OR d.competent_agency = $11)"   \
+	" AND ($12 = '' OR d.holder_agency = $12)"                                                 \
+	" AND ($13 IS NULL OR d.due_at >= $13) AND ($14 IS NULL OR d.due_at < $14)"                \
+	" AND (NOT d.guarded OR ($15 AND (NOT $16 OR $1 IN (d.receiving_agency,"                   \
+	" d.competent_agency, d.holder_agency))))"
+
+const struct db_stmt lists_search[LISTS_ORDERS] = {
+	[LISTS_BY_TIME] = {COLUMNS "s.key FROM " SCAN_TIME FILTERS
+				   " ORDER BY s.at DESC, s.dossier DESC LIMIT $17"},
+	[LISTS_BY_CODE] = {COLUMNS "s.key FROM " SCAN_CODE FILTERS " ORDER BY s.dossier LIMIT $17"},
+	[LISTS_BY_NUMBER] = {COLUMNS "s.key FROM " SCAN_NUMBER FILTERS
+				     " ORDER BY s.dossier LIMIT $17"},
+	[LISTS_BY_NAME] = {COLUMNS "s.key FROM " SCAN_NAME FILTERS
+				   " ORDER BY s.key, s.dossier LIMIT $17"},
+};
+
+#define STAND(scan, at)                                                                            \
+	{                                                                                          \
+		"SELECT s.dossier, s.key, " at " FROM " scan " OFFSET 999"                         \
+	}
+
+const struct db_stmt lists_stand[LISTS_ORDERS] = {
+	[LISTS_BY_TIME] = STAND(SCAN_TIME, "s.at"),
+	[LISTS_BY_CODE] = STAND(SCAN_CODE, "NULL::timestamptz"),
+	[LISTS_BY_NUMBER] = STAND(SCAN_NUMBER, "NULL::timestamptz"),
+	[LISTS_BY_NAME] = STAND(SCAN_NAME, "NULL::timestamptz"),
+};
+
+/* --- the whole dossier --- */
+
+const struct db_stmt read_filing = {
+	"SELECT applicant_kind, applicant_number, applicant_name, applicant_phone,"
+	" applicant_address, form_names, form_values FROM filing WHERE code = $1"};
+
+const struct db_stmt read_components = {
+	"SELECT code, paper_copies, demanded FROM component WHERE dossier = $1 ORDER BY ordinal"};
+
+const struct db_stmt read_files = {"SELECT component, file_id FROM component_file"
+				   " WHERE dossier = $1 ORDER BY component, ordinal"};
+
+const struct db_stmt read_history = {"SELECT version, state, action, actor, agency, note, at,"
+				     " post, reason, acting_for FROM history"
+				     " WHERE dossier = $1 ORDER BY version"};

@@ -1,0 +1,44 @@
+/*
+ * The statements behind lists, search and the whole dossier, apart from their handlers so that
+ * tests and benchmarks can explain the very text the service runs.
+ *
+ * Lists: the columns of lists_columns in every row, the key of the order as text in the last.
+ * A search scans at most LISTS_SCAN_MAX entries of one index per page, whatever its filters leave
+ * of them; behind a short page the *_stand statement says where the scan stood.
+ */
+#ifndef LGSP_DOSSIER_LISTS_SQL_H
+#define LGSP_DOSSIER_LISTS_SQL_H
+
+#include "common/db/db.h"
+
+#define LISTS_PAGE_MAX  100
+#define LISTS_SCAN_MAX  1000
+#define LISTS_COUNT_MAX 1000
+
+/*
+ * $1 agency or assignee, $2 and $3 time and code to go on behind, $4 latest next deadline,
+ * $5 states, $6 limit; of an assignee $7 agency.
+ */
+extern const struct db_stmt lists_inbox;
+extern const struct db_stmt lists_inbox_assigned;
+/* $1 agency, $2 now, $3 soon, $4 states, $5 assignee or "" -> total, overdue, soon. */
+extern const struct db_stmt lists_counts;
+
+/*
+ * $1 agency, $2 number, name, or beginning of the code, $3 and $4 first moment and the one behind
+ * the last of submission, $5 code, $6 key (name) and $7 time to go on behind; the _stand statements
+ * take these alone and give key and code. Filters: $8 procedure, $9 states, $10 receiving,
+ * $11 competent, $12 holding agency, $13 and $14 first moment of the due date and the one behind
+ * the last (NULL: any), $15 with guarded ones, $16 only those in hand; $17 limit.
+ */
+enum lists_order { LISTS_BY_TIME, LISTS_BY_CODE, LISTS_BY_NUMBER, LISTS_BY_NAME, LISTS_ORDERS };
+extern const struct db_stmt lists_search[LISTS_ORDERS];
+extern const struct db_stmt lists_stand[LISTS_ORDERS];
+
+/* $1 code: the parts of a dossier, as Get reads them beside dossier_row (dossier.h). */
+extern const struct db_stmt read_filing;
+extern const struct db_stmt read_components;
+extern const struct db_stmt read_files;
+extern const struct db_stmt read_history;
+
+#endif
