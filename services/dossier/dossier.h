@@ -207,6 +207,13 @@ int catalogue_add(struct call *c, const char *code, int32_t day);
 int catalogue_read(struct call *c, int slot, const char *code, struct err *err,
 		   const Dossier__Procedure **ret_procedure);
 
+/* --- channels (channels.c) --- */
+
+/* The channels of a profile: checked, then compared with the list in the slot of channels_add(). */
+int channels_check_import(struct call *c, const Dossier__ImportProfileRequest *in);
+int channels_add(struct call *c);
+/* Queues the new list when it differs; how many rules are new or different. */
+int32_t channels_import(struct call *c, int slot, const Dossier__ImportProfileRequest *in);
 /* --- handlers --- */
 
 #define DOSSIER_HANDLER(name, Name)                                                                \
