@@ -67,6 +67,12 @@ void account_header(struct broker *b, const Bus__RequestHeader *h)
 	r->attempt = h->attempt;
 }
 
+void account_message_id(struct broker *b, const uint8_t id[static 16])
+{
+	b->record.has_id = true;
+	memcpy(b->record.message_id, id, sizeof(b->record.message_id));
+}
+
 void account_accepted(struct broker *b, struct pending *p)
 {
 	memcpy(b->record.trace_id, p->trace_id, sizeof(p->trace_id));

@@ -10,6 +10,7 @@ static const char *const drop_names[DROP_REASONS] = {
 	[DROP_KEY_REVOKED] = "key_revoked", [DROP_BAD_FRAMES] = "bad_frames",
 	[DROP_LATE_REPLY] = "late_reply",   [DROP_FORGED_REPLY] = "forged_reply",
 	[DROP_CLIENT_GONE] = "client_gone", [DROP_UNKNOWN_WORKER] = "unknown_worker",
+	[DROP_LATE_CANCEL] = "late_cancel",
 };
 
 /* Index of a C status in arrays by the wire's number: OK is 1. */

@@ -22,6 +22,7 @@ enum drop_reason {
 	DROP_FORGED_REPLY,   /* FINAL for another worker's token */
 	DROP_CLIENT_GONE,    /* the reply's caller left or does not read */
 	DROP_UNKNOWN_WORKER, /* FINAL of a connection that is no worker */
+	DROP_LATE_CANCEL,    /* CANCEL of a request that is no more, or never was */
 	DROP_REASONS,
 };
 
