@@ -29,6 +29,7 @@ struct broker *broker_new(const struct broker_config *config, struct members *me
 	TAILQ_INIT(&b->workers);
 	arena_init(&b->arena, ARENA_CAP);
 	arena_init(&b->out, ARENA_CAP);
+	b->top = top_new();
 	stats_init(&b->stats);
 	snprintf(b->served_by, sizeof(b->served_by), "bus/%s", config->instance);
 	return b;
@@ -51,6 +52,7 @@ void broker_free(struct broker *b)
 		TAILQ_REMOVE(&b->services, s, link);
 		service_free(s);
 	}
+	top_free(b->top);
 	arena_done(&b->arena);
 	arena_done(&b->out);
 	free(b);

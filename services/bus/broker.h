@@ -12,6 +12,7 @@
  *	pending.c        tokens and deadlines
  *	admin.c          mmi.service and the Status of the broker
  *	account.c        what is noted of each request: its record, its member's counters
+ *	top.c            who was busy in the last minute
  *	stats.c          metrics
  */
 #ifndef LGSP_SERVICES_BUS_BROKER_H
@@ -26,6 +27,7 @@
 #include "services/bus/pending.h"
 #include "services/bus/records.h"
 #include "services/bus/stats.h"
+#include "services/bus/top.h"
 
 #define BROKER_SERVICES_MAX 1024
 #define BROKER_WORKERS_MAX  4096
@@ -127,7 +129,9 @@ struct broker {
 	struct arena arena; /* of the message in hand */
 	struct arena out;   /* of the answer being made */
 	struct err err;
-	struct record record; /* of the message in hand */
+	struct record record;  /* of the message in hand */
+	struct member *caller; /* who sent it; NULL: unknown */
+	struct top *top;
 	struct stats stats;
 	char served_by[BROKER_TEXT_MAX + 8];
 	int64_t warned_us; /* peers cannot fill the log: one such line a second */
