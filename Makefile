@@ -83,13 +83,13 @@ BINS := $(foreach s,$(SERVICES),$(B)/bin/$(call bin_name,$(s)))
 .PHONY: all
 all: $(BINS) ## build every program (release)
 
-# Tables of RPCs and of event payloads, from the services' rpc.c and the events.proto files.
+# Tables of RPCs and of event payloads, from the services' rpc.c and the events.proto and published.proto files.
 $(GEN)/rpc_registry.c: $(RPC_C) deploy/build/rpc-registry.sh
 	@mkdir -p $(@D)
 	@deploy/build/rpc-registry.sh $(RPC_C) > $@
 $(GEN)/event_registry.c: $(PROTOS) deploy/build/event-registry.sh
 	@mkdir -p $(@D)
-	@deploy/build/event-registry.sh $(filter %/events.proto,$(PROTOS)) > $@
+	@deploy/build/event-registry.sh $(filter %/events.proto %/published.proto,$(PROTOS)) > $@
 
 $(B)/flags: FORCE
 	@mkdir -p $(@D)
@@ -160,7 +160,7 @@ $(B)/tests/$(1): $(B)/tests/$(1).o $(patsubst %.c,$(B)/%.o,$(call test_with,test
 	@mkdir -p $$(@D)
 	@echo "  LD     $$@"
 	@$(CC) $(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $(SUPPORT_LIB) $(LIB) -Wl,--end-group \
-		$$(PKG_LIBS) -lcmocka -Wl,--as-needed -lsodium \
+		$$(PKG_LIBS) -lcmocka \
 		$(if $(call test_pkgs,tests/$(1).c),$$(shell pkg-config --libs $(call test_pkgs,tests/$(1).c)))
 endef
 $(foreach t,$(patsubst tests/%.c,%,$(UNIT_C) $(IT_C)),$(eval $(call test_rules,$(t))))

@@ -12,20 +12,48 @@ static const struct err_kind epoch_changed = {
 	ERR_CONFLICT, "EPOCH_CHANGED", "Luồng sự kiện đã được khôi phục, kỷ nguyên hiện tại là %s",
 	"the feed was restored, its epoch is now %s"};
 
+/* A statement about the service's own feed, and the same about a published one, named last. */
+struct feed_stmt {
+	struct db_stmt own, published;
+};
+
 /*
  * The running sum cuts the page before bytes leave the server: a page of large events is not read
  * to be thrown away. octet_length() does not read what is stored out of line.
  */
-static const struct db_stmt entries_stmt = {
-	"SELECT pos, event FROM (SELECT pos, event, sum(octet_length(event)) OVER (ORDER BY pos"
-	" ROWS UNBOUNDED PRECEDING) AS upto FROM (SELECT pos, event FROM feed WHERE pos > $1"
-	" ORDER BY pos LIMIT $2) p) q WHERE upto <= $3 OR upto = octet_length(event)"};
-static const struct db_stmt head_stmt = {"SELECT pos, epoch FROM feed_head"};
-static const struct db_stmt seals_stmt = {
-	"SELECT pos_to, count, digest FROM seal WHERE pos_to > $1 ORDER BY pos_to LIMIT $2"};
-static const struct db_stmt last_seal_stmt = {
-	"SELECT pos_to, count, digest FROM seal ORDER BY pos_to DESC LIMIT 1"};
-static const struct db_stmt pending_stmt = {"SELECT count(*) FROM outbox"};
+#define ENTRIES(from)                                                                              \
+	"SELECT pos, event FROM (SELECT pos, event, sum(octet_length(event)) OVER (ORDER BY pos"   \
+	" ROWS UNBOUNDED PRECEDING) AS upto FROM (SELECT pos, event FROM " from " pos > $1"        \
+	" ORDER BY pos LIMIT $2) p) q WHERE upto <= $3 OR upto = octet_length(event)"
+
+static const struct feed_stmt entries_stmt = {{ENTRIES("feed WHERE")},
+					      {ENTRIES("published WHERE feed = $4 AND")}};
+static const struct feed_stmt head_stmt = {{"SELECT pos, epoch FROM feed_head"},
+					   {"SELECT pos, epoch FROM publication WHERE feed = $1"}};
+static const struct feed_stmt seals_stmt = {
+	{"SELECT pos_to, count, digest FROM seal WHERE pos_to > $1 ORDER BY pos_to LIMIT $2"},
+	{"SELECT pos_to, count, digest FROM published_seal WHERE feed = $3 AND pos_to > $1"
+	 " ORDER BY pos_to LIMIT $2"}};
+static const struct feed_stmt last_seal_stmt = {
+	{"SELECT pos_to, count, digest FROM seal ORDER BY pos_to DESC LIMIT 1"},
+	{"SELECT pos_to, count, digest FROM published_seal WHERE feed = $1"
+	 " ORDER BY pos_to DESC LIMIT 1"}};
+static const struct feed_stmt pending_stmt = {
+	{"SELECT count(*) FROM outbox"},
+	{"SELECT h.pos - p.cursor FROM feed_head h, publication p WHERE p.feed = $1"}};
+
+static int add(struct db_tx *tx, const char *feed, const struct feed_stmt *stmt,
+	       const struct db_arg *args, size_t n)
+{
+	struct db_arg all[4];
+
+	if (!feed)
+		return db_add_args(tx, &stmt->own, args, n);
+	if (n > 0)
+		memcpy(all, args, n * sizeof(*args));
+	all[n] = DB_TEXT(feed);
+	return db_add_args(tx, &stmt->published, all, n + 1);
+}
 
 static int copy_entries(const struct db_tx *tx, int slot, struct arena *arena,
 			struct feed_page *page)
@@ -73,9 +101,10 @@ static int copy_seals(const struct db_tx *tx, int slot, struct arena *arena, int
 static int copy_head(const struct db_tx *tx, int slot, struct arena *arena, struct feed_page *page,
 		     struct err *err)
 {
-	/* A schema without its head row was not migrated by us. */
+	/* A published feed gets its row when its service starts; the service's own has one always.
+	 */
 	if (db_rows(tx, slot) != 1)
-		return err_set(err, &err_internal, NULL, NULL);
+		return err_set_retry(err, &err_unavailable, "feed", 1000);
 	page->high_water = db_get_int(tx, slot, 0, 0);
 	page->epoch = arena_strdup(arena, db_get_text(tx, slot, 0, 1));
 	return page->epoch ? 0 : err_set(err, &err_too_large, NULL, "feed");
@@ -94,12 +123,13 @@ static int check_cursor(const struct feed_page *page, int64_t after, const char 
 }
 
 /* Entries first: what the later statements see is at least as new. */
-static int read_page(struct db_tx *tx, int64_t after, uint32_t limit, uint32_t max_bytes,
+static int read_page(struct db_tx *tx, const char *feed, const struct db_arg bounds[static 3],
 		     const char *epoch, struct feed_page *page)
 {
-	int entries = db_add(tx, &entries_stmt, DB_INT8(after), DB_INT8(limit), DB_INT8(max_bytes));
-	int head = db_add_args(tx, &head_stmt, NULL, 0);
-	int seals = db_add(tx, &seals_stmt, DB_INT8(after), DB_INT8(limit));
+	int entries = add(tx, feed, &entries_stmt, bounds, 3);
+	int head = add(tx, feed, &head_stmt, NULL, 0);
+	int seals = add(tx, feed, &seals_stmt, bounds, 2);
+	int64_t after = bounds[0].num;
 
 	if (db_flush(tx) < 0 || copy_head(tx, head, tx->arena, page, tx->err) < 0 ||
 	    check_cursor(page, after, epoch, tx->arena, tx->err) < 0)
@@ -115,15 +145,18 @@ static int read_page(struct db_tx *tx, int64_t after, uint32_t limit, uint32_t m
 	return 0;
 }
 
-int feed_read(struct db_conn *conn, int64_t after, uint32_t limit, uint32_t max_bytes,
-	      const char *epoch, struct arena *arena, int64_t deadline_us,
+int feed_read(struct db_conn *conn, const char *feed, int64_t after, uint32_t limit,
+	      uint32_t max_bytes, const char *epoch, struct arena *arena, int64_t deadline_us,
 	      struct feed_page *ret_page, struct err *err)
 {
 	struct feed_page page = {.epoch = ""};
 	struct db_tx tx = {.magic = 0};
 
 	tx_open_plain(&tx, conn, arena, deadline_us, err);
-	int rc = read_page(&tx, after, limit, max_bytes, epoch, &page);
+	int rc = read_page(
+		&tx, feed,
+		(const struct db_arg[]){DB_INT8(after), DB_INT8(limit), DB_INT8(max_bytes)}, epoch,
+		&page);
 
 	tx_close_plain(&tx);
 	db_end(&tx);
@@ -132,11 +165,12 @@ int feed_read(struct db_conn *conn, int64_t after, uint32_t limit, uint32_t max_
 	return rc;
 }
 
-static int read_head(struct db_tx *tx, struct feed_page *page, int64_t *ret_pending)
+static int read_head(struct db_tx *tx, const char *feed, struct feed_page *page,
+		     int64_t *ret_pending)
 {
-	int pending = db_add_args(tx, &pending_stmt, NULL, 0);
-	int seal = db_add_args(tx, &last_seal_stmt, NULL, 0);
-	int head = db_add_args(tx, &head_stmt, NULL, 0);
+	int pending = add(tx, feed, &pending_stmt, NULL, 0);
+	int seal = add(tx, feed, &last_seal_stmt, NULL, 0);
+	int head = add(tx, feed, &head_stmt, NULL, 0);
 
 	if (db_flush(tx) < 0 || copy_head(tx, head, tx->arena, page, tx->err) < 0)
 		return tx->err->status;
@@ -146,14 +180,14 @@ static int read_head(struct db_tx *tx, struct feed_page *page, int64_t *ret_pend
 	return 0;
 }
 
-int feed_head(struct db_conn *conn, struct arena *arena, int64_t deadline_us,
+int feed_head(struct db_conn *conn, const char *feed, struct arena *arena, int64_t deadline_us,
 	      struct feed_page *ret_page, int64_t *ret_pending, struct err *err)
 {
 	struct feed_page page = {.epoch = ""};
 	struct db_tx tx = {.magic = 0};
 
 	tx_open_plain(&tx, conn, arena, deadline_us, err);
-	int rc = read_head(&tx, &page, ret_pending);
+	int rc = read_head(&tx, feed, &page, ret_pending);
 
 	tx_close_plain(&tx);
 	db_end(&tx);

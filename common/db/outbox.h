@@ -64,15 +64,21 @@ struct feed_page {
 };
 
 /*
+ * feed: NULL for the service's own feed, else the name of a published one (0003_published.sql); one
+ * that was never written answers ERR_UNAVAILABLE.
+ *
  * Entries behind a position, at most limit and max_bytes (one always fits). ERR_CONFLICT with code
  * CURSOR_AHEAD when after is beyond the high water, EPOCH_CHANGED when epoch ("" = any) is another.
  */
-int feed_read(struct db_conn *conn, int64_t after, uint32_t limit, uint32_t max_bytes,
-	      const char *epoch, struct arena *arena, int64_t deadline_us,
+int feed_read(struct db_conn *conn, const char *feed, int64_t after, uint32_t limit,
+	      uint32_t max_bytes, const char *epoch, struct arena *arena, int64_t deadline_us,
 	      struct feed_page *ret_page, struct err *err);
 
-/* The end of the feed: seals has at most one entry, the last. pending: rows still in the outbox. */
-int feed_head(struct db_conn *conn, struct arena *arena, int64_t deadline_us,
+/*
+ * The end of the feed: seals has at most one entry, the last. pending: rows still in the outbox; of
+ * a published feed: events of the service's own that it has not looked at.
+ */
+int feed_head(struct db_conn *conn, const char *feed, struct arena *arena, int64_t deadline_us,
 	      struct feed_page *ret_page, int64_t *ret_pending, struct err *err);
 
 #endif

@@ -208,6 +208,8 @@ static void rest(struct relay *relay, int64_t until_us)
 	while (conn_take_notify(relay->conn, payload, sizeof(payload))) {
 		if (number_parse(payload, 0, INT64_MAX, &pos) == 0)
 			advance(relay, pos);
+		else if (relay->on_moved) /* a published feed moved */
+			relay->on_moved(atomic_load(&relay->high_water), relay->arg);
 	}
 }
 

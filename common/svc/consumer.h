@@ -65,6 +65,8 @@ struct consumer_item {
 };
 /* 0 also for an unreadable event; lives in the call's arena. */
 int consumer_item_read(struct call *c, const Feed__Entry *entry, struct consumer_item *ret_item);
+/* As consumers and publications get it; ERR_INVALID when the event or its payload is malformed. */
+int consumer_event_of(struct call *c, const struct consumer_item *item, struct svc_event *ret_ev);
 /* Its effects, in the open transaction. */
 int consumer_item_apply(const struct svc_consumer *def, struct call *c,
 			const struct consumer_item *item);

@@ -105,13 +105,11 @@ int consumer_item_read(struct call *c, const Feed__Entry *entry, struct consumer
 	return 0;
 }
 
-int consumer_item_apply(const struct svc_consumer *def, struct call *c,
-			const struct consumer_item *item)
+int consumer_event_of(struct call *c, const struct consumer_item *item, struct svc_event *ret_ev)
 {
 	const Feed__Event *event = item->event;
 	const ProtobufCMessageDescriptor *desc;
 	ProtobufCMessage *payload = NULL;
-	struct svc_event ev;
 
 	if (event == NULL)
 		return item_unpack(c, item->entry, &event);
@@ -119,7 +117,7 @@ int consumer_item_apply(const struct svc_consumer *def, struct call *c,
 	if (desc != NULL && pb_unpack(desc, event->payload.data, event->payload.len, &event_limits,
 				      c->arena, &payload, &c->err) < 0)
 		return c->err.status;
-	ev = (struct svc_event){
+	*ret_ev = (struct svc_event){
 		.pos = item->entry->pos,
 		.type = event->type,
 		.subject = event->subject,
@@ -127,7 +125,17 @@ int consumer_item_apply(const struct svc_consumer *def, struct call *c,
 		.time_us = event->time_us,
 		.payload = payload,
 	};
-	memcpy(c->message_id, event->id.data, sizeof(c->message_id));
+	return 0;
+}
+
+int consumer_item_apply(const struct svc_consumer *def, struct call *c,
+			const struct consumer_item *item)
+{
+	struct svc_event ev;
+
+	if (consumer_event_of(c, item, &ev) < 0)
+		return c->err.status;
+	memcpy(c->message_id, item->event->id.data, sizeof(c->message_id));
 	if (def->apply(c, &ev) < 0) {
 		if (c->err.status == 0)
 			err_set(&c->err, &err_internal, NULL, NULL);

@@ -1,8 +1,8 @@
 /*
- * Feed.Pull and Feed.Head of the service's own feed. A pull is read by a worker thread; when
- * nothing is there and the caller is willing to wait, the request is parked in the loop thread - it
- * holds no worker and no credit - until the relay has moved something, its time is over, or the
- * process drains.
+ * Feed.Pull and Feed.Head of the service's own feed and of those it publishes. A pull is read by a
+ * worker thread; when nothing is there and the caller is willing to wait, the request is parked in
+ * the loop thread - it holds no worker and no credit - until the relay has moved something, its
+ * time is over, or the process drains.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +11,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/metric.h"
+#include "common/svc/publisher.h"
 #include "common/svc/runtime.h"
 #include "common/wire/pb.h"
 
@@ -21,6 +22,7 @@
 #define FEED_WAIT_MAX_MS       5000
 #define FEED_PARKED_PER_MEMBER 2
 #define FEED_READS_MAX         5
+#define FEED_OWN               (-1)
 /* A parked pull is answered this long before its deadline. */
 #define FEED_MARGIN_US (200 * 1000)
 
@@ -52,6 +54,7 @@ struct feed_wait {
 	struct svc_runtime *rt;
 	struct bus_request *req;
 	const Feed__PullRequest *in;
+	int publication;  /* which of the service's, or FEED_OWN */
 	int64_t until_us; /* monotonic */
 	unsigned reads;
 	bool parked; /* its credit is given back, once */
@@ -195,35 +198,45 @@ static void feed_on_time(void *arg)
 	feed_answer_empty(wait);
 }
 
-static unsigned feed_parked_by(const struct feed_desk *desk, const char *member)
+/* Waiting pulls of the same member at the same feed. */
+static unsigned feed_parked_like(const struct feed_desk *desk, const struct feed_wait *wait)
 {
 	unsigned n = 0;
 
 	for (const struct feed_wait *w = desk->parked; w != NULL; w = w->next)
-		n += strcmp(w->req->caller->member, member) == 0;
+		n += w->publication == wait->publication &&
+		     strcmp(w->req->caller->member, wait->req->caller->member) == 0;
 	return n;
+}
+
+/* The newest position this process knows of. */
+static int64_t feed_high_water(const struct feed_wait *wait)
+{
+	struct relay *relay = atomic_load(&wait->rt->relay);
+
+	if (wait->publication != FEED_OWN)
+		return publisher_high_water(wait->rt->publisher, (unsigned)wait->publication);
+	return relay != NULL ? relay_high_water(relay) : 0;
 }
 
 static void feed_park(void *arg)
 {
 	struct feed_wait *wait = arg;
 	struct feed_desk *desk = wait->rt->feed;
-	struct relay *relay = atomic_load(&wait->rt->relay);
 	int64_t left_us = wait->until_us - clock_mono_us();
 	struct err err = {0};
 
-	if (wait->rt->draining || wait->req->hurried || left_us <= 0) {
+	if (wait->rt->draining || left_us <= 0) {
 		feed_answer_empty(wait);
 		return;
 	}
-	if (feed_parked_by(desk, wait->req->caller->member) >= FEED_PARKED_PER_MEMBER) {
+	if (feed_parked_like(desk, wait) >= FEED_PARKED_PER_MEMBER) {
 		err_set_retry(&err, &too_many_parked, "2", 1000);
 		feed_answer(wait->req, &err, NULL);
 		return;
 	}
 	/* Moved between the read and now: the wake-up has passed already. */
-	if (relay != NULL && relay_high_water(relay) > wait->in->after &&
-	    wait->reads < FEED_READS_MAX) {
+	if (feed_high_water(wait) > wait->in->after && wait->reads < FEED_READS_MAX) {
 		feed_requeue(wait);
 		return;
 	}
@@ -240,13 +253,11 @@ static void feed_park(void *arg)
 static void feed_wake(void *arg)
 {
 	struct svc_runtime *rt = arg;
-	struct relay *relay = atomic_load(&rt->relay);
-	int64_t high_water = relay != NULL ? relay_high_water(relay) : 0;
 	struct feed_wait *next;
 
 	for (struct feed_wait *wait = rt->feed->parked; wait != NULL; wait = next) {
 		next = wait->next;
-		if (wait->in->after >= high_water)
+		if (wait->in->after >= feed_high_water(wait))
 			continue;
 		feed_unpark(rt->feed, wait);
 		feed_requeue(wait);
@@ -258,21 +269,8 @@ void feed_on_moved(int64_t high_water, void *arg)
 	struct svc_runtime *rt = arg;
 
 	(void)high_water; /* the newest is asked for in the loop's thread */
+	publisher_wake(rt->publisher);
 	loop_post(rt->loop, feed_wake, rt);
-}
-
-void feed_on_unpark(struct bus_request *req, void *arg)
-{
-	struct feed_desk *desk = ((struct svc_runtime *)arg)->feed;
-	struct feed_wait *wait = desk->parked;
-
-	while (wait != NULL && wait->req != req)
-		wait = wait->next;
-	/* Not here: a worker thread reads for it, and feed_park() will see that it is hurried. */
-	if (wait == NULL)
-		return;
-	feed_unpark(desk, wait);
-	feed_answer_empty(wait);
 }
 
 void feed_desk_drain(struct feed_desk *desk)
@@ -294,6 +292,12 @@ static uint32_t feed_bound(uint32_t value, uint32_t def, uint32_t max)
 	return value < max ? value : max;
 }
 
+/* NULL: the service's own. */
+static const char *feed_name_of(const struct svc *def, int publication)
+{
+	return publication == FEED_OWN ? NULL : def->publications[publication].feed;
+}
+
 static void feed_pull_read(struct pool_worker *w, struct pool_task *task)
 {
 	struct feed_wait *wait = (struct feed_wait *)task;
@@ -304,7 +308,8 @@ static void feed_pull_read(struct pool_worker *w, struct pool_task *task)
 	struct err err = {0};
 
 	wait->reads++;
-	if (feed_read(w->conn, in->after, feed_bound(in->limit, FEED_LIMIT_DEFAULT, FEED_LIMIT_MAX),
+	if (feed_read(w->conn, feed_name_of(wait->rt->def, wait->publication), in->after,
+		      feed_bound(in->limit, FEED_LIMIT_DEFAULT, FEED_LIMIT_MAX),
 		      feed_bound(in->max_bytes, FEED_MAX_BYTES_DEFAULT, FEED_MAX_BYTES_MAX),
 		      in->epoch, arena, wait->req->deadline_us, &page, &err) < 0) {
 		feed_answer(wait->req, &err, NULL);
@@ -323,9 +328,10 @@ static void feed_pull_read(struct pool_worker *w, struct pool_task *task)
 }
 
 /* Which feeds the member may read is the broker's word. */
-static int feed_check_name(const struct pool_worker *w, const struct bus_request *req,
-			   const char *name, struct err *err)
+static int feed_find(const struct pool_worker *w, const struct bus_request *req, const char *name,
+		     int *ret_publication, struct err *err)
 {
+	const struct svc *def = w->rt->def;
 	const Bus__Caller *caller = req->caller;
 	bool may = false;
 
@@ -333,9 +339,16 @@ static int feed_check_name(const struct pool_worker *w, const struct bus_request
 		may = strcmp(caller->feeds[i], "*") == 0 || strcmp(caller->feeds[i], name) == 0;
 	if (!may)
 		return err_set(err, &feed_not_granted, "feed", name);
-	if (strcmp(name, w->rt->def->name) != 0)
-		return err_set(err, &unknown_feed, "feed", name);
-	return 0;
+	*ret_publication = FEED_OWN;
+	if (strcmp(name, def->name) == 0)
+		return 0;
+	for (size_t i = 0; i < def->n_publications; i++) {
+		if (strcmp(name, def->publications[i].feed) != 0)
+			continue;
+		*ret_publication = (int)i;
+		return 0;
+	}
+	return err_set(err, &unknown_feed, "feed", name);
 }
 
 static int feed_pull(struct pool_worker *w, struct bus_request *req, struct err *err)
@@ -350,7 +363,7 @@ static int feed_pull(struct pool_worker *w, struct bus_request *req, struct err 
 		      &msg, err) < 0)
 		return err->status;
 	wait->in = (const Feed__PullRequest *)msg;
-	if (feed_check_name(w, req, wait->in->feed, err) < 0)
+	if (feed_find(w, req, wait->in->feed, &wait->publication, err) < 0)
 		return err->status;
 	if (wait->in->after < 0)
 		return err_set(err, &err_invalid_field, "after", ">= 0");
@@ -372,14 +385,16 @@ static int feed_head_of(struct pool_worker *w, struct bus_request *req, struct e
 	struct feed_page page = {0};
 	ProtobufCMessage *msg;
 	const char *name;
+	int publication;
 
 	if (pb_unpack(&feed__head_request__descriptor, req->body, req->body_len, NULL, &req->arena,
 		      &msg, err) < 0)
 		return err->status;
 	name = ((const Feed__HeadRequest *)msg)->feed;
-	if (feed_check_name(w, req, name, err) < 0)
+	if (feed_find(w, req, name, &publication, err) < 0)
 		return err->status;
-	if (feed_head(w->conn, &req->arena, req->deadline_us, &page, &out.pending, err) < 0)
+	if (feed_head(w->conn, feed_name_of(w->rt->def, publication), &req->arena, req->deadline_us,
+		      &page, &out.pending, err) < 0)
 		return err->status;
 	out.high_water = page.high_water;
 	out.epoch = page.epoch;

@@ -5,6 +5,7 @@
  *	worker        one connection; takes tasks from the pool's queue, runs each to its end
  *	consumer      one connection, one source
  *	job           one connection, one job
+ *	publisher     one connection, all published feeds
  *	main          starts them; after the loop it waits for them
  *
  * Everything else here is set before the threads start, or atomic.
@@ -24,6 +25,7 @@
 
 struct pool;
 struct feed_desk;
+struct publisher;
 struct consumer;
 struct job;
 struct health;
@@ -61,12 +63,13 @@ struct svc_runtime {
 	struct relay *_Atomic relay;
 	struct pool *pool;
 	struct feed_desk *feed;
+	struct publisher *publisher; /* NULL: the service publishes nothing */
 	struct consumer **consumers;
 	struct job **jobs;
 	struct health *health;
 	struct dispatch_metrics *metrics;
 	struct stopper stop;
-	atomic_int live; /* consumers and jobs that have not ended */
+	atomic_int live; /* consumers, jobs and publisher that have not ended */
 	/* loop thread */
 	bool draining;
 	int exit_code;
@@ -160,7 +163,7 @@ struct dispatch_metrics *dispatch_metrics_new(const struct rpc_table *rpcs);
 void dispatch_call_of(struct bus_request *req, struct pool_worker *w, struct call *c,
 		      struct call_state *state);
 
-/* --- feed.c: Feed.Pull and Feed.Head of the service's own feed --- */
+/* --- feed.c: Feed.Pull and Feed.Head --- */
 
 struct feed_desk *feed_desk_new(struct svc_runtime *rt);
 void feed_desk_free(struct feed_desk *desk);
@@ -169,9 +172,7 @@ bool feed_is_method(const char *method);
 void feed_serve(struct pool_worker *w, struct bus_request *req);
 /* Loop thread: answers every parked pull. */
 void feed_desk_drain(struct feed_desk *desk);
-/* Loop thread: bus_worker's on_unpark: answers the pull when it is parked. arg is the runtime. */
-void feed_on_unpark(struct bus_request *req, void *arg);
-/* The relay's on_moved. arg is the runtime. */
+/* The relay's on_moved, and the publisher's. Any thread. arg is the runtime. */
 void feed_on_moved(int64_t high_water, void *arg);
 
 /* --- consumer.c --- */

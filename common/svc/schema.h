@@ -8,7 +8,7 @@
 #include "common/svc/svc.h"
 
 /* The newest files in common/db/sql and common/svc/sql; a unit test compares. */
-#define SCHEMA_COMMON_VERSION 2
+#define SCHEMA_COMMON_VERSION 3
 #define SCHEMA_REF_VERSION    2
 
 enum schema_part { SCHEMA_COMMON, SCHEMA_REF, SCHEMA_OWN, SCHEMA_PARTS };

@@ -9,6 +9,7 @@
 #include "common/base/base.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/svc/publisher.h"
 #include "common/svc/runtime.h"
 
 /* SIGTERM to exit in less than 10 s: requests, then threads, then the relay. */
@@ -156,7 +157,6 @@ static int svc_join_bus(struct svc_runtime *rt, struct err *err)
 		.instance = rt->config.instance,
 		.credit = (unsigned)rt->config.workers + SVC_CREDIT_EXTRA,
 		.on_request = dispatch_request,
-		.on_unpark = feed_on_unpark,
 		.on_hello = health_on_hello,
 		.arg = rt,
 	};
@@ -175,8 +175,9 @@ static void svc_start_threads(struct svc_runtime *rt)
 		.arg = rt,
 	};
 
+	atomic_store(&rt->live, (int)(def->n_consumers + def->n_jobs) + (def->n_publications > 0));
+	rt->publisher = publisher_start(rt);
 	atomic_store(&rt->relay, relay_start(&relay));
-	atomic_store(&rt->live, (int)(def->n_consumers + def->n_jobs));
 	rt->consumers = base_alloc((def->n_consumers + 1) * sizeof(rt->consumers[0]));
 	rt->jobs = base_alloc((def->n_jobs + 1) * sizeof(rt->jobs[0]));
 	for (size_t i = 0; i < def->n_consumers; i++)
@@ -258,6 +259,7 @@ static bool svc_join_threads(struct svc_runtime *rt)
 		all &= consumer_join(rt->consumers[i], SVC_POLL_MS);
 	for (size_t i = 0; i < def->n_jobs; i++)
 		all &= job_join(rt->jobs[i], SVC_POLL_MS);
+	all &= publisher_join(rt->publisher, SVC_POLL_MS);
 	return all;
 }
 
@@ -278,6 +280,7 @@ static void svc_end(struct svc_runtime *rt)
 	/* Runs what was posted last, which looks at the others. */
 	loop_free(rt->loop);
 	health_free(rt->health);
+	publisher_free(rt->publisher);
 	feed_desk_free(rt->feed);
 	pool_free(rt->pool);
 	free(rt->consumers);

@@ -137,6 +137,24 @@ struct svc_consumer {
 	int (*apply)(struct call *c, const struct svc_event *ev);
 };
 
+/* --- publications: feeds for outsiders --- */
+
+struct svc_published {
+	const char *type; /* "dossier.published_state": message PublishedState of published.proto */
+	const char *subject; /* what it is about, as outsiders may know it */
+	const ProtobufCMessage *payload;
+};
+
+struct svc_publication {
+	const char *feed; /* "<service>.<what>", e.g. dossier.states; rights name it */
+	/*
+	 * What outsiders learn of an event of the service's own feed: 1 with *out filled, 0
+	 * nothing, -1 at the arena's cap. Pure: no clock, no database. It is called for every event
+	 * since the first, in order, each once; id, version and business time are the event's.
+	 */
+	int (*project)(const struct svc_event *ev, struct arena *arena, struct svc_published *out);
+};
+
 /* --- jobs: periodic work on a thread of its own --- */
 
 struct svc_job {
@@ -158,6 +176,8 @@ struct svc {
 	ProtobufCService *handlers; /* generated X__INIT(prefix_) */
 	const struct svc_consumer *consumers;
 	size_t n_consumers;
+	const struct svc_publication *publications;
+	size_t n_publications;
 	const struct svc_job *jobs;
 	size_t n_jobs;
 	const struct env_var *env; /* of the service itself, beside the common ones */

@@ -15,7 +15,6 @@
 #include "common/base/metric.h"
 #include "common/rights/rights.h"
 #include "services/bus/quota.h"
-#include "services/bus/stats.h"
 
 #define MEMBERS_KEYS_MAX  4096
 #define MEMBERS_FAULT_MAX 512
@@ -30,7 +29,6 @@ struct member {
 	struct quota_limits limits; /* of its `limit` line; 0: the environment's */
 	uint64_t requests, refused;
 	struct metric *requests_metric, *refused_metric;
-	struct member_stats stats;
 };
 
 struct member_key {

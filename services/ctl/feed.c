@@ -20,8 +20,9 @@
 
 struct reading {
 	const char *service;
-	int64_t after; /* print events behind it */
-	int64_t limit; /* print at most so many */
+	const char *feed; /* its own, or a published one */
+	int64_t after;    /* print events behind it */
+	int64_t limit;    /* print at most so many */
 	bool print;
 	bool verify;
 	int64_t printed;
@@ -92,7 +93,7 @@ static int take_page(struct reading *r, const Feed__PullReply *page)
 {
 	r->high_water = page->high_water;
 	if (r->verify && seals_take(&r->seals, page) < 0)
-		return ctl_say(CTL_FAILED, "feed %s: %s", r->service, r->seals.fault);
+		return ctl_say(CTL_FAILED, "feed %s: %s", r->feed, r->seals.fault);
 	for (size_t i = 0; i < page->n_entries && r->print; i++) {
 		if (page->entries[i]->pos <= r->after)
 			continue;
@@ -117,7 +118,7 @@ static int pull(struct reading *r, struct session *session, int64_t *cursor, boo
 	struct arena arena;
 
 	arena_init(&arena, 16 << 20);
-	in.feed = r->service;
+	in.feed = r->feed;
 	in.after = *cursor;
 	in.limit = PAGE_EVENTS;
 	int rc = session_call(session, r->service, "Feed.Pull", &in.base,
@@ -149,18 +150,19 @@ static int read_all(struct reading *r, struct session *session)
 		return rc;
 	if (r->seals.sealed != r->seals.pos)
 		return ctl_say(CTL_FAILED,
-			       "feed %s: events %" PRId64 " to %" PRId64 " are not sealed",
-			       r->service, r->seals.sealed + 1, r->seals.pos);
+			       "feed %s: events %" PRId64 " to %" PRId64 " are not sealed", r->feed,
+			       r->seals.sealed + 1, r->seals.pos);
 	fprintf(r->print ? stderr : stdout,
 		"feed %s: %" PRId64 " events under %" PRId64 " seals, nothing missing or changed\n",
-		r->service, r->seals.pos, r->seals.n_seals);
+		r->feed, r->seals.pos, r->seals.n_seals);
 	return 0;
 }
 
 int ctl_feed(int argc, char **argv)
 {
-	const char *after = NULL, *limit = NULL, *verify = NULL;
+	const char *feed = NULL, *after = NULL, *limit = NULL, *verify = NULL;
 	const struct ctl_option options[] = {
+		{"--feed", true, &feed},
 		{"--after", true, &after},
 		{"--limit", true, &limit},
 		{"--verify", false, &verify},
@@ -174,6 +176,7 @@ int ctl_feed(int argc, char **argv)
 	if (words != 2)
 		return ctl_say(EXIT_USAGE, "feed needs a service");
 	r.service = argv[1];
+	r.feed = feed ? feed : argv[1];
 	r.verify = verify != NULL;
 	r.print = !verify || after || limit;
 	int rc = after ? ctl_number("--after", after, 0, INT64_MAX, &r.after) : 0;

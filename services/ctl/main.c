@@ -18,7 +18,7 @@ static const struct ctl_command commands[] = {
 	 ctl_migrate},
 	{"call", "SERVICE METHOD [--as SUBJECT:ROLES:AGENCY] [--deadline MS] [--id UUID] < JSON",
 	 "call one method; prints the reply", ctl_call},
-	{"feed", "SERVICE [--after N] [--limit N] [--verify]",
+	{"feed", "SERVICE [--feed NAME] [--after N] [--limit N] [--verify]",
 	 "events as JSON lines; --verify checks the seals", ctl_feed},
 	{"health", "[--wait SECONDS]", "ask every service whether it is ready", ctl_health},
 	{"status", "[--json]", "state of the broker", ctl_status},

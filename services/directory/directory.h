@@ -88,6 +88,10 @@ void event_system(struct call *c, const Directory__System *system, int32_t versi
 void event_hours(struct call *c, const Directory__Hours *hours, int32_t version);
 void event_officer(struct call *c, const Directory__Officer *officer, int32_t version);
 
+/* publish.c: feed directory.catalogue. */
+int directory_publish_catalogue(const struct svc_event *ev, struct arena *arena,
+				struct svc_published *out);
+
 /* --- row.c: shared by the readers --- */
 
 /* Queues the lock every writer takes first, held to the end of the transaction. */

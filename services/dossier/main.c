@@ -20,6 +20,10 @@ static const struct svc_consumer consumers[] = {
 	{.source = "digitisation", .apply = dossier_on_digitisation},
 };
 
+static const struct svc_publication publications[] = {
+	{.feed = "dossier.states", .project = dossier_publish_state},
+};
+
 static const struct svc_job jobs[] = {
 	{.name = "due", .every_ms = 2000, .run = dossier_job_due},
 	{.name = "track_locks", .every_ms = 600000, .run = dossier_job_track_locks},
@@ -36,11 +40,13 @@ static const struct svc dossier_service = {
 	.handlers = &handlers.base,
 	.consumers = consumers,
 	.n_consumers = ARRAY_LEN(consumers),
+	.publications = publications,
+	.n_publications = ARRAY_LEN(publications),
 	.jobs = jobs,
 	.n_jobs = ARRAY_LEN(jobs),
 	.env = env,
 	.n_env = ARRAY_LEN(env),
-	.schema_version = 6,
+	.schema_version = 4,
 	.start = start,
 };
 

@@ -72,6 +72,10 @@ int kpi_apply_payment(struct call *c, const struct svc_event *ev);
 int kpi_apply_digitisation(struct call *c, const struct svc_event *ev);
 int kpi_apply_task(struct call *c, const struct svc_event *ev);
 
+/* publish.c: feed kpi.indicators. */
+int kpi_publish_indicators(const struct svc_event *ev, struct arena *arena,
+			   struct svc_published *out);
+
 /* --- handlers --- */
 
 void kpi_import_profile(Kpi__KpiService_Service *svc, const Kpi__ImportProfileRequest *in,

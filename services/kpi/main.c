@@ -14,12 +14,18 @@ static const struct svc_consumer consumers[] = {
 	{.source = "task", .apply = kpi_apply_task},
 };
 
+static const struct svc_publication publications[] = {
+	{.feed = "kpi.indicators", .project = kpi_publish_indicators},
+};
+
 static const struct svc kpi_service = {
 	.name = "kpi",
 	.rpcs = &kpi_rpcs,
 	.handlers = &handlers.base,
 	.consumers = consumers,
 	.n_consumers = ARRAY_LEN(consumers),
+	.publications = publications,
+	.n_publications = ARRAY_LEN(publications),
 	.schema_version = 1,
 };
 

@@ -211,8 +211,34 @@ static const struct rpc_table tiny_rpcs = {
 	.n_rows = ARRAY_LEN(tiny_rows),
 };
 
+/* An officer becomes a category entry, for a feed of their names; "secret" ones are not told. */
+static int tiny_publish(const struct svc_event *ev, struct arena *arena, struct svc_published *out)
+{
+	const Directory__DirectoryOfficerPut *put =
+		(const Directory__DirectoryOfficerPut *)ev->payload;
+	Directory__PublishedCategory *row = arena_alloc(arena, sizeof(*row));
+	Directory__CategoryEntry *entry = arena_alloc(arena, sizeof(*entry));
+
+	if (!row || !entry)
+		return -1;
+	if (strcmp(put->officer->post, "secret") == 0)
+		return 0;
+	directory__published_category__init(row);
+	directory__category_entry__init(entry);
+	entry->code = ev->subject;
+	row->entry = entry;
+	*out = (struct svc_published){"directory.published_category", ev->subject, &row->base};
+	return 1;
+}
+
+static const struct svc_publication tiny_publications[] = {
+	{.feed = TINY_PUBLISHED, .project = tiny_publish},
+};
+
 static const struct svc producer = {
 	.name = "directory",
+	.publications = tiny_publications,
+	.n_publications = ARRAY_LEN(tiny_publications),
 	.rpcs = &tiny_rpcs,
 	.handlers = &tiny_handlers.base,
 	.start = tiny_start_group,
@@ -294,7 +320,8 @@ static const char rights[] = "serve VN/GOV/H40/lgsp-directory directory\n"
 			     "feed VN/GOV/H40/lgsp-operator * * acts_for\n"
 			     "grant VN/GOV/H40/lgsp-operator task *\n"
 			     "grant VN/GOV/H40/one-stop directory *\n"
-			     "feed VN/GOV/H40/one-stop directory directory\n";
+			     "feed VN/GOV/H40/one-stop directory directory\n"
+			     "feed VN/GOV/H40/one-stop directory " TINY_PUBLISHED "\n";
 
 static struct bus_client *tiny_client(struct tiny *t, const char *name)
 {
@@ -431,16 +458,22 @@ int tiny_call(struct tiny *t, struct bus_client *client, const char *method,
 int tiny_pull(struct tiny *t, struct bus_client *client, int64_t after, uint32_t wait_ms,
 	      Feed__PullReply **ret_page)
 {
-	const struct tiny_call call = {
-		.client = client, .service = "directory", .method = "Feed.Pull"};
 	Feed__PullRequest in = FEED__PULL_REQUEST__INIT;
-	ProtobufCMessage *out;
-	int rc;
 
 	in.feed = "directory";
 	in.after = after;
 	in.wait_ms = wait_ms;
-	rc = tiny_ask(t, &call, &in.base, &feed__pull_reply__descriptor, &out);
+	return tiny_pull_feed(t, client, &in, ret_page);
+}
+
+int tiny_pull_feed(struct tiny *t, struct bus_client *client, const Feed__PullRequest *in,
+		   Feed__PullReply **ret_page)
+{
+	const struct tiny_call call = {
+		.client = client, .service = "directory", .method = "Feed.Pull"};
+	ProtobufCMessage *out;
+	int rc = tiny_ask(t, &call, &in->base, &feed__pull_reply__descriptor, &out);
+
 	if (rc == 0)
 		*ret_page = (Feed__PullReply *)out;
 	return rc;

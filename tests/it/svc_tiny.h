@@ -9,9 +9,12 @@
 #include "common/svc/svc.h"
 #include "lgsp/directory/v1/directory.pb-c.h"
 #include "lgsp/directory/v1/events.pb-c.h"
+#include "lgsp/directory/v1/published.pb-c.h"
 #include "tests/support/busrig.h"
 #include "tests/support/pg.h"
 #include "tests/support/svcd.h"
+
+#define TINY_PUBLISHED "directory.names" /* the feed "directory" publishes: no "secret" posts */
 
 /* The exit code when the program was started as a service, -1 when it is the test. */
 int tiny_main(int argc, char **argv);
@@ -59,5 +62,9 @@ int tiny_call(struct tiny *t, struct bus_client *client, const char *method,
 /* Feed.Pull of the directory's feed as a member. */
 int tiny_pull(struct tiny *t, struct bus_client *client, int64_t after, uint32_t wait_ms,
 	      Feed__PullReply **ret_page);
+
+/* Feed.Pull of any feed of "directory", from the beginning of its epoch or "" for any. */
+int tiny_pull_feed(struct tiny *t, struct bus_client *client, const Feed__PullRequest *in,
+		   Feed__PullReply **ret_page);
 
 #endif

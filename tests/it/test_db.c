@@ -312,8 +312,8 @@ static void check_seals(void)
 	size_t at = 0;
 
 	open_session(&s);
-	assert_int_equal(feed_read(s.conn, 0, 1000, 900000, "", &s.arena, soon(), &page, &s.err),
-			 0);
+	assert_int_equal(
+		feed_read(s.conn, NULL, 0, 1000, 900000, "", &s.arena, soon(), &page, &s.err), 0);
 	assert_true(page.n_entries > 0);
 	for (size_t i = 0; i < page.n_seals; i++) {
 		struct crypt_hash *sum = crypt_hash_new();
@@ -375,21 +375,25 @@ static void test_reading(void **state)
 
 	(void)state;
 	open_session(&s);
-	assert_int_equal(feed_read(s.conn, 10, 5, 900000, "", &s.arena, soon(), &page, &s.err), 0);
+	assert_int_equal(
+		feed_read(s.conn, NULL, 10, 5, 900000, "", &s.arena, soon(), &page, &s.err), 0);
 	assert_int_equal(page.n_entries, 5);
 	assert_int_equal(page.entries[0].pos, 11);
 	assert_int_equal(page.high_water, high);
 	/* One event always fits. */
-	assert_int_equal(feed_read(s.conn, 0, 100, 1, "", &s.arena, soon(), &page, &s.err), 0);
+	assert_int_equal(feed_read(s.conn, NULL, 0, 100, 1, "", &s.arena, soon(), &page, &s.err),
+			 0);
 	assert_int_equal(page.n_entries, 1);
-	assert_int_equal(feed_read(s.conn, high + 1, 5, 1000, "", &s.arena, soon(), &page, &s.err),
-			 ERR_CONFLICT);
+	assert_int_equal(
+		feed_read(s.conn, NULL, high + 1, 5, 1000, "", &s.arena, soon(), &page, &s.err),
+		ERR_CONFLICT);
 	assert_string_equal(err_code(&s.err), "CURSOR_AHEAD");
-	assert_int_equal(feed_read(s.conn, 0, 5, 1000, "another", &s.arena, soon(), &page, &s.err),
-			 ERR_CONFLICT);
+	assert_int_equal(
+		feed_read(s.conn, NULL, 0, 5, 1000, "another", &s.arena, soon(), &page, &s.err),
+		ERR_CONFLICT);
 	assert_string_equal(err_code(&s.err), "EPOCH_CHANGED");
 	err_clear(&s.err);
-	assert_int_equal(feed_head(s.conn, &s.arena, soon(), &page, &pending, &s.err), 0);
+	assert_int_equal(feed_head(s.conn, NULL, &s.arena, soon(), &page, &pending, &s.err), 0);
 	assert_int_equal(page.high_water, high);
 	assert_int_equal(page.seals[0].pos_to, high);
 	assert_int_equal(pending, 0);

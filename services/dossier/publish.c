@@ -1,0 +1,116 @@
+/* dossier.states: what outsiders learn of a dossier. An event that changes its state belongs here.
+ */
+#include <string.h>
+
+#include "common/base/base.h"
+#include "lgsp/dossier/v1/published.pb-c.h"
+#include "services/dossier/dossier.h"
+
+#define PAYLOAD(type) const Dossier__##type *in = (const Dossier__##type *)payload
+
+static void submitted(const ProtobufCMessage *payload, Dossier__PublishedState *out)
+{
+	PAYLOAD(DossierSubmitted);
+
+	out->procedure_code = in->procedure_code;
+	out->agency_code = in->receiving_agency_code;
+	out->state = DOSSIER__DOSSIER_STATE__DOSSIER_STATE_FILED;
+}
+
+static void accepted(const ProtobufCMessage *payload, Dossier__PublishedState *out)
+{
+	PAYLOAD(DossierAccepted);
+
+	out->procedure_code = in->procedure_code;
+	out->agency_code = in->receiving_agency_code;
+	out->state = DOSSIER__DOSSIER_STATE__DOSSIER_STATE_ACCEPTED;
+	out->due_us = in->due_us;
+	out->due_provisional = in->due_provisional;
+}
+
+static void due_changed(const ProtobufCMessage *payload, Dossier__PublishedState *out)
+{
+	PAYLOAD(DossierDueChanged);
+
+	out->due_us = in->due_us;
+	out->due_provisional = in->due_provisional;
+}
+
+static void forwarded(const ProtobufCMessage *payload, Dossier__PublishedState *out)
+{
+	PAYLOAD(DossierForwarded);
+
+	out->agency_code = in->to_agency_code;
+	out->state = DOSSIER__DOSSIER_STATE__DOSSIER_STATE_PROCESSING;
+}
+
+static void payment_requested(const ProtobufCMessage *payload, Dossier__PublishedState *out)
+{
+	PAYLOAD(DossierPaymentRequested);
+
+	out->procedure_code = in->procedure_code;
+	out->agency_code = in->agency_code;
+	out->state = DOSSIER__DOSSIER_STATE__DOSSIER_STATE_PAYMENT_REQUESTED;
+}
+
+static void resumed(const ProtobufCMessage *payload, Dossier__PublishedState *out)
+{
+	PAYLOAD(DossierResumed);
+
+	out->state = DOSSIER__DOSSIER_STATE__DOSSIER_STATE_PROCESSING;
+	out->due_us = in->due_us;
+	out->due_provisional = in->due_provisional;
+}
+
+static void result_issued(const ProtobufCMessage *payload, Dossier__PublishedState *out)
+{
+	PAYLOAD(DossierResultIssued);
+
+	out->procedure_code = in->procedure_code;
+	out->agency_code = in->agency_code;
+	out->state = DOSSIER__DOSSIER_STATE__DOSSIER_STATE_RESULT_READY;
+}
+
+static void returned(const ProtobufCMessage *payload, Dossier__PublishedState *out)
+{
+	PAYLOAD(DossierReturned);
+
+	out->agency_code = in->agency_code;
+	out->state = DOSSIER__DOSSIER_STATE__DOSSIER_STATE_RETURNED;
+}
+
+static const struct {
+	const char *type;
+	void (*fill)(const ProtobufCMessage *payload, Dossier__PublishedState *out);
+} told[] = {
+	{"dossier.submitted", submitted},
+	{"dossier.accepted", accepted},
+	{"dossier.due_changed", due_changed},
+	{"dossier.forwarded", forwarded},
+	{"dossier.payment_requested", payment_requested},
+	{"dossier.resumed", resumed},
+	{"dossier.result_issued", result_issued},
+	{"dossier.returned", returned},
+};
+
+int dossier_publish_state(const struct svc_event *ev, struct arena *arena,
+			  struct svc_published *out)
+{
+	Dossier__PublishedState *state;
+	size_t i = 0;
+
+	while (i < ARRAY_LEN(told) && strcmp(told[i].type, ev->type) != 0)
+		i++;
+	if (i == ARRAY_LEN(told))
+		return 0;
+	state = arena_alloc(arena, sizeof(*state));
+	if (!state)
+		return -1;
+	dossier__published_state__init(state);
+	state->code = ev->subject;
+	state->at_us = ev->time_us;
+	told[i].fill(ev->payload, state);
+	*out = (struct svc_published){
+		.type = "dossier.published_state", .subject = ev->subject, .payload = &state->base};
+	return 1;
+}
