@@ -52,11 +52,11 @@ static const struct {
 	const char *name;
 	long long max_bytes;
 	int hwm;
-	int io_threads; /* bit mask: clients' and workers' encryption on threads of their own */
+	int io_threads; /* bit mask: members' encryption on a thread of their own */
 	mode_t umask;   /* of ipc sockets */
 } side_settings[SIDES] = {
 	[SIDE_BACKEND] = {"backend", 4 << 20, 10000, 2, 0117},
-	[SIDE_ADMIN] = {"admin", 64 << 10, 1000, 1, 0177},
+	[SIDE_ADMIN] = {"admin", 64 << 10, 1000, 2, 0177},
 	[SIDE_MEMBER] = {"member", 1 << 20, 1000, 1, 0117},
 };
 
