@@ -160,7 +160,7 @@ $(B)/tests/$(1): $(B)/tests/$(1).o $(patsubst %.c,$(B)/%.o,$(call test_with,test
 	@mkdir -p $$(@D)
 	@echo "  LD     $$@"
 	@$(CC) $(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $(SUPPORT_LIB) $(LIB) -Wl,--end-group \
-		$$(PKG_LIBS) -lcmocka \
+		$$(PKG_LIBS) -lcmocka -Wl,--as-needed -lsodium \
 		$(if $(call test_pkgs,tests/$(1).c),$$(shell pkg-config --libs $(call test_pkgs,tests/$(1).c)))
 endef
 $(foreach t,$(patsubst tests/%.c,%,$(UNIT_C) $(IT_C)),$(eval $(call test_rules,$(t))))

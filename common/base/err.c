@@ -12,6 +12,8 @@ const struct err_kind err_unavailable = {ERR_UNAVAILABLE, "UNAVAILABLE",
 					 "Tạm thời không dùng được: %s", "%s is not available now"};
 const struct err_kind err_deadline_passed = {ERR_EXPIRED, "EXPIRED", "Đã quá thời hạn của yêu cầu",
 					     "the deadline of the request has passed"};
+const struct err_kind err_cancelled = {ERR_EXPIRED, "CANCELLED", "Bên gọi đã hủy yêu cầu",
+				       "the caller cancelled the request"};
 const struct err_kind err_too_large = {ERR_TOO_LARGE, "TOO_LARGE", "Quá lớn: %s",
 				       "%s is too large"};
 const struct err_kind err_invalid_field = {ERR_INVALID, "INVALID_FIELD", "Giá trị không hợp lệ: %s",

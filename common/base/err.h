@@ -89,6 +89,7 @@ const char *err_code(const struct err *err);
 extern const struct err_kind err_internal;        /* INTERNAL */
 extern const struct err_kind err_unavailable;     /* UNAVAILABLE, arg = what is away */
 extern const struct err_kind err_deadline_passed; /* EXPIRED */
+extern const struct err_kind err_cancelled;       /* EXPIRED, by the caller's own word */
 extern const struct err_kind err_too_large;       /* TOO_LARGE, arg = what */
 extern const struct err_kind err_invalid_field;   /* INVALID_FIELD, arg = the rule broken */
 extern const struct err_kind err_required_field;  /* REQUIRED_FIELD */

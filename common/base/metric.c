@@ -125,6 +125,25 @@ int64_t metric_value(const struct metric *m)
 	return atomic_load_explicit(&m->value, memory_order_relaxed);
 }
 
+int64_t metric_percentile_us(const struct metric *m, unsigned percent)
+{
+	int64_t total = 0, below = 0;
+	double wanted;
+
+	for (size_t i = 0; m->buckets && i <= ARRAY_LEN(bounds); i++)
+		total += m->buckets[i];
+	wanted = (double)total * percent / 100;
+	for (size_t i = 0; total > 0 && i < ARRAY_LEN(bounds); i++) {
+		int64_t in = m->buckets[i], from = i > 0 ? bounds[i - 1].us : 0;
+
+		if (in > 0 && (double)(below + in) >= wanted)
+			return from + (int64_t)((double)(bounds[i].us - from) *
+						(wanted - (double)below) / (double)in);
+		below += in;
+	}
+	return total > 0 ? bounds[ARRAY_LEN(bounds) - 1].us : 0;
+}
+
 static int by_name(const void *a, const void *b)
 {
 	const struct metric *x = *(struct metric *const *)a, *y = *(struct metric *const *)b;

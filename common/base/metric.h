@@ -28,6 +28,11 @@ void metric_add(struct metric *m, int64_t n);
 void metric_set(struct metric *m, int64_t value);
 void metric_observe_us(struct metric *m, int64_t us);
 int64_t metric_value(const struct metric *m); /* histograms: number of observations */
+/*
+ * Of a histogram: about so long took at most `percent` of 100 observations (1..100), as fine as its
+ * buckets are; 0 when there are none.
+ */
+int64_t metric_percentile_us(const struct metric *m, unsigned percent);
 
 /* All metrics, grouped by name with HELP and TYPE. */
 int metric_render(struct buf *out);

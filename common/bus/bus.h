@@ -16,12 +16,16 @@
 #define BUS_C_REQUEST    0x01
 #define BUS_C_PARTIAL    0x02
 #define BUS_C_FINAL      0x03
+#define BUS_C_CANCEL     0x20 /* ours: RFC 18 ends at 0x06 */
+#define BUS_C_PING       0x21
+#define BUS_C_PONG       0x22
 #define BUS_W_READY      0x01
 #define BUS_W_REQUEST    0x02
 #define BUS_W_PARTIAL    0x03
 #define BUS_W_FINAL      0x04
 #define BUS_W_HEARTBEAT  0x05
 #define BUS_W_DISCONNECT 0x06
+#define BUS_W_CANCEL     0x20
 
 #define BUS_BODY_MAX_BYTES (960 * 1024)
 #define BUS_TOKEN_BYTES    16

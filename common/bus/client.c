@@ -21,8 +21,11 @@
 #define TICK_MS           20
 #define ENDPOINT_NONE     UINT32_MAX
 #define MARGIN_US         50000 /* the broker's verdict says more than our own clock: let it be first */
-#define MOVE_MIN_US       250000
+#define MOVE_MIN_US       250000  /* how long a broker may be silent at least … */
+#define MOVE_MAX_US       1500000 /* … and at most, before a call goes to another */
+#define PING_US           200000  /* to a broker that is silent so long while calls wait there */
 #define PAUSE_DRAINING_US 100000
+#define AVOID_US          1000000 /* a broker that said it stops */
 #define ARENA_CAP         (64 * 1024)
 #define HEADER_TAIL_MAX   16 /* deadline_ms and attempt as varints with their tags */
 
@@ -40,11 +43,12 @@ struct call_out {
 	char service[BUS_NAME_MAX];
 	/* The packed header but for deadline_ms and attempt, which differ from try to try. */
 	zmq_msg_t header, body;
-	int64_t deadline_us, move_us;
-	uint32_t endpoint;
+	int64_t deadline_us, sent_us, retry_us;
+	uint32_t endpoint; /* of the last try; ENDPOINT_NONE: waits until retry_us for the next */
 	uint32_t attempt;
 	unsigned refusals; /* endpoints that answered NO_SERVICE or DRAINING */
-	bool ever_sent;
+	bool ever_sent, cancelled;
+	bool maybe_begun; /* an earlier try was left without an answer */
 	bus_reply_fn *fn;
 	void *arg;
 };
@@ -56,6 +60,8 @@ struct endpoint {
 	struct loop_socket *watch;
 	char address[128];
 	bool up;
+	int64_t heard_us, pinged_us, avoid_until_us;
+	unsigned n_calls; /* whose last try it has */
 };
 
 struct bus_client {
@@ -105,10 +111,19 @@ static void call_free(struct call_out *call)
 	free(call);
 }
 
+/* The try is over for the client: answered, refused, or left. */
+static void call_leave(struct bus_client *c, struct call_out *call)
+{
+	if (call->endpoint != ENDPOINT_NONE)
+		c->endpoints[call->endpoint].n_calls--;
+	call->endpoint = ENDPOINT_NONE;
+}
+
 /* Takes the call out of the table first: its callback may send the next one. */
 static void call_finish(struct bus_client *c, struct call_out *call,
 			const struct bus_reply_in *reply, const struct err *err)
 {
+	call_leave(c, call);
 	call_unlink(c, call);
 	call->fn(reply, err, call->arg);
 	call_free(call);
@@ -149,6 +164,19 @@ static void add_header(struct frames *f, const struct call_out *call, uint32_t d
 	frames_add(f, bytes, n);
 }
 
+/* CANCEL with a message id, or PING. */
+static void endpoint_say(struct endpoint *ep, uint8_t command, const uint8_t *id)
+{
+	struct frames f = {0};
+
+	frames_add(&f, BUS_MDP_CLIENT, 6);
+	frames_add(&f, &command, 1);
+	if (id)
+		frames_add(&f, id, 16);
+	frames_send(&f, ep->socket);
+	frames_done(&f);
+}
+
 static bool endpoint_send(struct endpoint *ep, struct call_out *call, int64_t now_us)
 {
 	static const uint8_t request = BUS_C_REQUEST;
@@ -178,25 +206,51 @@ static bool endpoint_send(struct endpoint *ep, struct call_out *call, int64_t no
 	return true;
 }
 
-/* Sends the call to the first endpoint from `first` on that takes it; else it waits for one. */
+static bool call_try(struct bus_client *c, struct call_out *call, uint32_t e, int64_t now_us)
+{
+	if (!endpoint_send(&c->endpoints[e], call, now_us))
+		return false;
+	call->endpoint = e;
+	c->endpoints[e].n_calls++;
+	call->attempt++;
+	call->ever_sent = true;
+	call->sent_us = now_us;
+	return true;
+}
+
+/*
+ * Sends the call to the first endpoint from `first` on that takes it, those that are stopping last;
+ * else it waits for one.
+ */
 static void call_send(struct bus_client *c, struct call_out *call, uint32_t first)
 {
 	int64_t now_us = clock_mono_us();
 
-	call->endpoint = ENDPOINT_NONE;
-	call->move_us = 0;
-	for (uint32_t i = 0; i < c->n_endpoints; i++) {
+	call_leave(c, call);
+	call->retry_us = 0;
+	for (uint32_t i = 0; i < 2 * c->n_endpoints; i++) {
 		uint32_t e = (first + i) % c->n_endpoints;
-		int64_t share_us = (call->deadline_us - now_us) / c->n_endpoints;
+		bool avoided = c->endpoints[e].avoid_until_us > now_us;
 
-		if (!endpoint_send(&c->endpoints[e], call, now_us))
-			continue;
-		call->endpoint = e;
-		call->attempt++;
-		call->ever_sent = true;
-		call->move_us = now_us + (share_us > MOVE_MIN_US ? share_us : MOVE_MIN_US);
-		return;
+		if (avoided == (i >= c->n_endpoints) && call_try(c, call, e, now_us))
+			return;
 	}
+}
+
+/* The try may have come through: only its own answer could have said that it did not. */
+static void call_move(struct bus_client *c, struct call_out *call)
+{
+	call->maybe_begun = true;
+	call_send(c, call, call->endpoint + 1);
+}
+
+/* Every endpoint may hold a try of it. */
+static void say_cancelled(struct bus_client *c, struct call_out *call)
+{
+	call->cancelled = true;
+	for (uint32_t i = 0; i < c->n_endpoints; i++)
+		if (call->ever_sent)
+			endpoint_say(&c->endpoints[i], BUS_C_CANCEL, call->message_id);
 }
 
 /* --- receiving --- */
@@ -206,29 +260,59 @@ static bool same_service(const zmq_msg_t *part, const struct call_out *call)
 	return frame_is(part, call->service);
 }
 
+/* Half of pause_us to half as much again. */
+static int64_t jittered(int64_t pause_us)
+{
+	uint32_t r;
+
+	crypt_random(&r, sizeof(r));
+	return pause_us / 2 + r % pause_us;
+}
+
 /*
  * A refusal that another endpoint, or this one later, may not repeat. DRAINING is waited out until
  * the deadline; NO_SERVICE is asked of each endpoint once.
  */
 static bool call_try_elsewhere(struct bus_client *c, struct call_out *call, int status)
 {
-	call->refusals++;
-	if (status == ERR_NO_SERVICE && call->refusals < c->n_endpoints) {
-		call_send(c, call, call->endpoint + 1);
-		return true;
-	}
-	if (status != ERR_DRAINING)
+	int64_t retry_us;
+
+	if ((status != ERR_NO_SERVICE && status != ERR_DRAINING) || call->cancelled)
 		return false;
-	if (call->refusals < c->n_endpoints) {
+	if (++call->refusals < c->n_endpoints) {
 		call_send(c, call, call->endpoint + 1);
 		return true;
 	}
-	call->move_us = clock_mono_us() + PAUSE_DRAINING_US;
-	if (call->move_us + PAUSE_DRAINING_US > call->deadline_us)
+	retry_us = clock_mono_us() + jittered(PAUSE_DRAINING_US);
+	if (status != ERR_DRAINING || retry_us + PAUSE_DRAINING_US > call->deadline_us)
 		return false;
 	call->refusals = 0;
-	call->endpoint = ENDPOINT_NONE;
+	call_leave(c, call);
+	call->retry_us = retry_us;
 	return true;
+}
+
+/* Trouble at an endpoint the call has left: the try under way elsewhere has the last word. */
+static bool is_stale_trouble(const struct endpoint *ep, const struct call_out *call, int status)
+{
+	return call->endpoint != (uint32_t)(ep - ep->client->endpoints) && status < 0 &&
+	       err_side(status) != ERR_SIDE_CALLER;
+}
+
+/* What a broker refuses says nothing of an earlier try; a service knows that one by its id. */
+static void note_outcome(const struct call_out *call, const char *served_by, struct err *err)
+{
+	if (call->maybe_begun &&
+	    (strncmp(served_by, "bus/", 4) == 0 || err_side(err->status) != ERR_SIDE_CALLER))
+		err->outcome_unknown = true;
+}
+
+static void note_health(struct endpoint *ep, int status, const struct err *err)
+{
+	if (status != ERR_DRAINING && status != ERR_NO_SERVICE)
+		ep->client->preferred = (uint32_t)(ep - ep->client->endpoints);
+	else if (strcmp(err_code(err), "BUS_DRAINING") == 0)
+		ep->avoid_until_us = clock_mono_us() + jittered(AVOID_US);
 }
 
 static void take_reply(struct endpoint *ep, struct frames *f, struct arena *arena)
@@ -247,10 +331,16 @@ static void take_reply(struct endpoint *ep, struct frames *f, struct arena *aren
 	call = call_find(c, header->message_id.data);
 	if (!call || !same_service(&f->part[2], call))
 		return; /* late: the call ended or the other endpoint was faster */
-	c->preferred = (uint32_t)(ep - c->endpoints);
 	reply.status = header_to_error(header, &err);
-	if (reply.status < 0 && call_try_elsewhere(c, call, reply.status))
+	note_health(ep, reply.status, &err);
+	if (is_stale_trouble(ep, call, reply.status))
 		return;
+	if (reply.status < 0) {
+		note_outcome(call, header->served_by, &err);
+		call->maybe_begun = call->maybe_begun || err.outcome_unknown;
+		if (call_try_elsewhere(c, call, reply.status))
+			return;
+	}
 	reply.replayed = header->replayed;
 	reply.served_by = header->served_by;
 	reply.body = f->n > 4 ? frame_data(&f->part[4]) : (const uint8_t *)"";
@@ -262,6 +352,7 @@ static void on_frames(struct endpoint *ep, struct frames *f)
 {
 	struct arena arena;
 
+	ep->heard_us = clock_mono_us();
 	if (f->overflow || f->n < 4 || !frame_is(&f->part[0], BUS_MDP_CLIENT) ||
 	    frame_command(&f->part[1]) != BUS_C_FINAL)
 		return;
@@ -300,19 +391,68 @@ static void call_expire(struct bus_client *c, struct call_out *call)
 	call_finish_error(c, call, &err);
 }
 
+/* Cancelled, and no endpoint will say what became of it. */
+static void call_give_up(struct bus_client *c, struct call_out *call)
+{
+	struct err err;
+
+	err_clear(&err);
+	err_set(&err, &err_cancelled, NULL, NULL);
+	err.outcome_unknown = call->ever_sent;
+	call_finish_error(c, call, &err);
+}
+
+static void call_abandon(struct bus_client *c, struct call_out *call)
+{
+	call_leave(c, call);
+	call_give_up(c, call);
+}
+
+/*
+ * Has the broker been silent for this call's patience? An answer to anything, a PONG too, shows
+ * that it lives and will say what becomes of the call: however long a service takes, nothing is
+ * asked twice for that.
+ */
+static bool is_silent(const struct bus_client *c, const struct call_out *call, int64_t now_us)
+{
+	const struct endpoint *ep = &c->endpoints[call->endpoint];
+	int64_t since_us = ep->heard_us > call->sent_us ? ep->heard_us : call->sent_us;
+	int64_t patience_us = (call->deadline_us - call->sent_us) / c->n_endpoints;
+
+	if (patience_us > MOVE_MAX_US)
+		patience_us = MOVE_MAX_US;
+	if (patience_us < MOVE_MIN_US)
+		patience_us = MOVE_MIN_US;
+	return now_us - since_us >= patience_us;
+}
+
 static void call_tick(struct bus_client *c, struct call_out *call, int64_t now_us)
 {
-	uint32_t e = call->endpoint;
-
 	if (now_us >= call->deadline_us)
 		call_expire(c, call);
-	else if (e == ENDPOINT_NONE) {
-		if (now_us >= call->move_us)
+	else if (call->endpoint == ENDPOINT_NONE && call->cancelled)
+		call_give_up(c, call);
+	else if (call->endpoint == ENDPOINT_NONE) {
+		if (now_us >= call->retry_us)
 			call_send(c, call, c->preferred);
-	} else if (!c->endpoints[e].up || (c->n_endpoints > 1 && now_us >= call->move_us)) {
+	} else if (!c->endpoints[call->endpoint].up ||
+		   (c->n_endpoints > 1 && is_silent(c, call, now_us))) {
 		/* What was sent into a connection that is gone may be lost. */
-		call_send(c, call, e + 1);
+		if (call->cancelled)
+			call_abandon(c, call);
+		else
+			call_move(c, call);
 	}
+}
+
+static void endpoint_tick(struct endpoint *ep, int64_t now_us)
+{
+	ep->up = socket_writable(ep->socket);
+	if (!ep->up || ep->n_calls == 0 || ep->client->n_endpoints == 1 ||
+	    now_us - ep->heard_us < PING_US || now_us - ep->pinged_us < PING_US)
+		return;
+	ep->pinged_us = now_us;
+	endpoint_say(ep, BUS_C_PING, NULL);
 }
 
 /* Callbacks may add calls (at the tail) while the list is walked; they never remove others. */
@@ -323,7 +463,7 @@ static void on_tick(void *arg)
 	struct call_out *call = TAILQ_FIRST(&c->calls), *next;
 
 	for (uint32_t i = 0; i < c->n_endpoints; i++)
-		c->endpoints[i].up = socket_writable(c->endpoints[i].socket);
+		endpoint_tick(&c->endpoints[i], now_us);
 	for (; call; call = next) {
 		next = TAILQ_NEXT(call, link);
 		call_tick(c, call, now_us);
@@ -389,6 +529,7 @@ void bus_client_free(struct bus_client *c)
 	err_clear(&err);
 	err_set(&err, &err_unavailable, NULL, "bus");
 	while (!TAILQ_EMPTY(&c->calls)) {
+		say_cancelled(c, TAILQ_FIRST(&c->calls));
 		err.outcome_unknown = TAILQ_FIRST(&c->calls)->ever_sent;
 		call_finish_error(c, TAILQ_FIRST(&c->calls), &err);
 	}
@@ -461,6 +602,7 @@ static struct call_out *call_new(const struct bus_request_out *req, const uint8_
 	zmq_msg_move(&call->header, header);
 	frame_copy(&call->body, req->body, req->body_len);
 	call->deadline_us = clock_mono_us() + (int64_t)req->deadline_ms * 1000;
+	call->endpoint = ENDPOINT_NONE;
 	return call;
 }
 
@@ -510,90 +652,19 @@ void bus_client_send(struct bus_client *c, const struct bus_request_out *req, bu
 	call_send(c, call, c->preferred);
 }
 
-/* --- other threads --- */
+/* --- no longer wanted --- */
 
-/* Lives on the waiting thread's stack; the callback always runs, at the deadline at the latest. */
-struct sync_call {
-	struct bus_client *client;
-	const struct bus_request_out *req;
-	struct arena *arena;
-	struct bus_reply_in *reply;
-	struct err *err;
-	pthread_mutex_t mutex;
-	pthread_cond_t cond;
-	bool done;
-};
-
-/* The arena is the waiting thread's, which sleeps until done is set. */
-static void sync_copy(struct sync_call *s, const struct bus_reply_in *reply)
+void bus_client_cancel(struct bus_client *c, const uint8_t message_id[static 16])
 {
-	s->reply->status = reply->status;
-	s->reply->replayed = reply->replayed;
-	s->reply->body_len = reply->body_len;
-	s->reply->body = (const uint8_t *)arena_memdup(
-		s->arena, reply->body ? reply->body : (const uint8_t *)"", reply->body_len);
-	s->reply->served_by = arena_strdup(s->arena, reply->served_by);
-	if (s->reply->body && s->reply->served_by)
+	struct call_out *call = call_find(c, message_id);
+
+	CHECK(c->magic == CLIENT_MAGIC && loop_is_mine(c->loop));
+	if (!call)
 		return;
-	s->reply->status = err_set(s->err, &err_too_large, NULL, "reply");
-	s->err->outcome_unknown = true;
+	say_cancelled(c, call);
 }
 
-static void sync_done(const struct bus_reply_in *reply, const struct err *err, void *arg)
+struct loop *bus_client_loop(struct bus_client *c)
 {
-	struct sync_call *s = arg;
-
-	pthread_mutex_lock(&s->mutex);
-	*s->err = *err;
-	sync_copy(s, reply);
-	s->done = true;
-	pthread_cond_signal(&s->cond);
-	pthread_mutex_unlock(&s->mutex);
-}
-
-static void sync_start(void *arg)
-{
-	struct sync_call *s = arg;
-
-	bus_client_send(s->client, s->req, sync_done, s);
-}
-
-int bus_client_call(struct bus_client *client, const struct bus_request_out *req,
-		    struct arena *arena, struct bus_reply_in *ret_reply, struct err *err)
-{
-	struct sync_call s = {.client = client,
-			      .req = req,
-			      .arena = arena,
-			      .reply = ret_reply,
-			      .err = err,
-			      .mutex = PTHREAD_MUTEX_INITIALIZER,
-			      .cond = PTHREAD_COND_INITIALIZER};
-
-	CHECK(!loop_is_mine(client->loop)); /* it would wait for itself */
-	loop_post(client->loop, sync_start, &s);
-	pthread_mutex_lock(&s.mutex);
-	while (!s.done)
-		pthread_cond_wait(&s.cond, &s.mutex);
-	pthread_mutex_unlock(&s.mutex);
-	pthread_mutex_destroy(&s.mutex);
-	pthread_cond_destroy(&s.cond);
-	return ret_reply->status;
-}
-
-int bus_client_call_pb(struct bus_client *client, const struct bus_request_out *req,
-		       const ProtobufCMessage *in, const ProtobufCMessageDescriptor *out_desc,
-		       struct arena *arena, ProtobufCMessage **ret_out, struct err *err)
-{
-	struct bus_request_out packed = *req;
-	struct bus_reply_in reply;
-	uint8_t *body;
-	int rc = pb_pack(in, arena, &body, &packed.body_len, err);
-
-	if (rc < 0)
-		return rc;
-	packed.body = body;
-	rc = bus_client_call(client, &packed, arena, &reply, err);
-	if (rc < 0)
-		return rc;
-	return pb_unpack(out_desc, reply.body, reply.body_len, NULL, arena, ret_out, err);
+	return c->loop;
 }

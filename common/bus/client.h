@@ -1,8 +1,10 @@
 /*
  * Calling services over the bus. One client lives in a loop; it keeps one DEALER per broker
- * endpoint. A call goes to the endpoint that answered last; when that one does not answer within a
- * share of the deadline, or answers DRAINING, the same message id is sent to the next. The deadline
- * is the caller's and always ends the call: EXPIRED with outcome UNKNOWN when the request was sent.
+ * endpoint. A call goes to the endpoint that answered last. The same message id is sent to the next
+ * when the connection is lost, when the broker says nothing at all for a share of the deadline (it
+ * is pinged meanwhile: a slow service is no silent broker), or refuses with DRAINING or NO_SERVICE.
+ * The deadline is the caller's and always ends the call: EXPIRED with outcome UNKNOWN when the
+ * request was sent. A refusal after an earlier try was left unanswered is UNKNOWN too.
  */
 #ifndef LGSP_BUS_CLIENT_H
 #define LGSP_BUS_CLIENT_H
@@ -47,13 +49,22 @@ struct bus_reply_in {
 /* The endpoints need not exist yet. */
 int bus_client_new(struct loop *loop, const struct bus_client_config *config,
 		   struct bus_client **ret_client, struct err *err);
-/* Outstanding calls end with UNAVAILABLE, outcome UNKNOWN. NULL is fine. */
+/* Outstanding calls are cancelled and end with UNAVAILABLE, outcome UNKNOWN. NULL is fine. */
 void bus_client_free(struct bus_client *client);
 
 /* Loop thread. reply and err are valid during the callback, which is called exactly once. */
 typedef void bus_reply_fn(const struct bus_reply_in *reply, const struct err *err, void *arg);
 void bus_client_send(struct bus_client *client, const struct bus_request_out *req, bus_reply_fn *fn,
 		     void *arg);
+
+/*
+ * The caller of this message id no longer waits (loop thread). What no worker has begun never will
+ * be: the call ends EXPIRED, CANCELLED, outcome NOT_DONE. What has begun goes on, and the call ends
+ * with its reply or at its deadline as before. Unknown ids do nothing.
+ */
+void bus_client_cancel(struct bus_client *client, const uint8_t message_id[static 16]);
+
+struct loop *bus_client_loop(struct bus_client *client);
 
 /*
  * Any other thread: sends and waits. Returns the reply's status (0 or ERR_…); the reply body is

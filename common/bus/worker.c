@@ -1,8 +1,10 @@
 #include "common/bus/worker.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "common/base/base.h"
 #include "common/base/clock.h"
@@ -31,6 +33,11 @@ enum link_state {
 	LINK_JOINED,
 };
 
+struct request;
+TAILQ_HEAD(request_list, request);
+
+enum request_state { REQUEST_WAITING, REQUEST_BEGUN, REQUEST_CANCELLED };
+
 /* One broker. */
 struct link {
 	struct bus_worker *worker;
@@ -39,6 +46,7 @@ struct link {
 	struct loop_socket *watch;
 	enum link_state state;
 	int64_t heard_us, said_us, retry_us, backoff_us;
+	struct request_list requests; /* in our hands */
 	unsigned parked;
 	bool drained; /* the broker has acknowledged our draining */
 };
@@ -51,6 +59,7 @@ struct bus_worker {
 	char service[BUS_NAME_MAX], instance[TEXT_MAX], served_by[BUS_NAME_MAX + TEXT_MAX];
 	unsigned credit;
 	void (*on_request)(struct bus_request *req, void *arg);
+	void (*on_unpark)(struct bus_request *req, void *arg);
 	void (*on_hello)(const Bus__BrokerHello *hello, void *arg);
 	void *arg;
 	struct link links[BUS_ENDPOINTS_MAX];
@@ -68,6 +77,8 @@ struct request {
 	struct bus_request pub;
 	struct frames frames;
 	zmq_msg_t reply_header, reply_body;
+	atomic_int state; /* enum request_state */
+	TAILQ_ENTRY(request) link;
 };
 
 /* --- talking to one broker --- */
@@ -83,6 +94,7 @@ static void hello_pack(const struct link *l, struct arena *arena, uint8_t **ret_
 	hello.version = base_version();
 	hello.parked = l->parked;
 	hello.draining = l->worker->draining;
+	hello.cancel = true;
 	CHECK(header_write(&hello.base, arena, ret_bytes, ret_n, &err) == 0);
 }
 
@@ -129,12 +141,48 @@ static int64_t jittered(int64_t pause_us)
 	return pause_us / 2 + r % (pause_us / 2);
 }
 
+/* It shall not wait for anything: answered now when it is parked, and never parked from now on. */
+static void request_hurry(struct request *r)
+{
+	struct bus_worker *w = r->pub.worker;
+
+	r->pub.hurried = true;
+	if (r->pub.parked && w->on_unpark)
+		w->on_unpark(&r->pub, w->arg);
+}
+
+/* The broker waits for its requests to end. */
+static void link_hurry(struct link *l)
+{
+	struct request *r = TAILQ_FIRST(&l->requests), *next;
+
+	for (; r; r = next) {
+		next = TAILQ_NEXT(r, link);
+		request_hurry(r);
+	}
+}
+
+/* The broker that asked has forgotten it, and the caller asks again elsewhere. */
+static void link_orphan(struct link *l)
+{
+	struct request *r;
+
+	TAILQ_FOREACH(r, &l->requests, link)
+	{
+		int waiting = REQUEST_WAITING;
+
+		atomic_compare_exchange_strong(&r->state, &waiting, REQUEST_CANCELLED);
+	}
+	link_hurry(l);
+}
+
 static void link_leave(struct link *l, const char *why)
 {
 	if (l->state == LINK_JOINED)
 		log_warn("bus.left", LOG_STR("broker", l->address), LOG_STR("why", why));
 	l->state = LINK_AWAY;
 	l->parked = 0;
+	link_orphan(l);
 }
 
 static void link_back_off(struct link *l)
@@ -237,6 +285,7 @@ static void request_answer(void *arg)
 	if (!w->freed && l->socket && frames_send(&f, l->socket) < 0)
 		log_warn("bus.reply_lost", LOG_STR("broker", l->address));
 	frames_done(&f);
+	TAILQ_REMOVE(&l->requests, r, link);
 	request_free(r);
 	w->in_hand--;
 	drain_check(w);
@@ -297,6 +346,34 @@ void bus_request_park(struct bus_request *req)
 		link_say(l, BUS_W_HEARTBEAT);
 }
 
+int bus_request_begin(struct bus_request *req, struct err *err)
+{
+	struct request *r = (struct request *)req;
+	int waiting = REQUEST_WAITING;
+
+	CHECK(req->magic == REQUEST_MAGIC);
+	if (clock_mono_us() >= req->deadline_us)
+		return err_set(err, &err_deadline_passed, NULL, NULL);
+	if (!atomic_compare_exchange_strong(&r->state, &waiting, REQUEST_BEGUN))
+		return err_set(err, &err_cancelled, NULL, NULL);
+	return 0;
+}
+
+/* MDPW02, CANCEL, token. What has begun goes on, and its answer says what became of it. */
+static void on_cancel(struct link *l, const struct frames *f)
+{
+	int waiting = REQUEST_WAITING;
+	struct request *r;
+
+	if (f->n != 3 || frame_size(&f->part[2]) != BUS_TOKEN_BYTES)
+		return;
+	TAILQ_FOREACH(r, &l->requests, link)
+	if (memcmp(r->pub.token, frame_data(&f->part[2]), BUS_TOKEN_BYTES) == 0)
+		break;
+	if (r && !atomic_compare_exchange_strong(&r->state, &waiting, REQUEST_CANCELLED))
+		request_hurry(r);
+}
+
 /* MDPW02, REQUEST, token, empty, caller, header, body. */
 static int request_read(struct request *r, struct err *err)
 {
@@ -338,6 +415,7 @@ static void on_request(struct link *l, struct frames *f)
 	arena_init(&r->pub.arena, REQUEST_CAP);
 	r->frames = *f;
 	f->n = 0;
+	TAILQ_INSERT_TAIL(&l->requests, r, link);
 	w->in_hand++;
 	err_clear(&err);
 	if (request_read(r, &err) < 0)
@@ -359,6 +437,8 @@ static void take_hello(struct link *l, const zmq_msg_t *part)
 	if (header_read_broker_hello(frame_data(part), frame_size(part), &arena, &hello, &err) ==
 	    0) {
 		l->drained = l->drained || hello->drain_acknowledged;
+		if (hello->draining)
+			link_hurry(l);
 		if (w->on_hello)
 			w->on_hello(hello, w->arg);
 	}
@@ -399,6 +479,9 @@ static void on_frames(struct link *l, struct frames *f)
 	switch (frame_command(&f->part[1])) {
 	case BUS_W_REQUEST:
 		on_request(l, f);
+		break;
+	case BUS_W_CANCEL:
+		on_cancel(l, f);
 		break;
 	case BUS_W_HEARTBEAT:
 		on_heartbeat(l, f);
@@ -452,6 +535,7 @@ int bus_worker_new(struct loop *loop, const struct bus_worker_config *config,
 	w->keys = config->keys;
 	w->credit = config->credit;
 	w->on_request = config->on_request;
+	w->on_unpark = config->on_unpark;
 	w->on_hello = config->on_hello;
 	w->arg = config->arg;
 	snprintf(w->service, sizeof(w->service), "%s", config->service);
@@ -461,6 +545,7 @@ int bus_worker_new(struct loop *loop, const struct bus_worker_config *config,
 		struct link *l = &w->links[w->n_links++];
 
 		l->worker = w;
+		TAILQ_INIT(&l->requests);
 		l->backoff_us = BACKOFF_FIRST_US;
 		memcpy(l->address, addresses[i], sizeof(l->address));
 		rc = link_open(l);

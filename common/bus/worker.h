@@ -24,8 +24,9 @@ struct bus_request {
 	size_t body_len;
 	int64_t deadline_us; /* monotonic, by the broker's time left on receipt */
 	char trace_id[33];
-	void *user; /* the service's own */
-	/* routing, private to worker.c */
+	void *user;   /* the service's own */
+	bool hurried; /* loop thread: not to be parked: answer with what is there */
+	/* private to worker.c */
 	unsigned endpoint;
 	uint8_t token[BUS_TOKEN_BYTES];
 	bool parked;
@@ -39,6 +40,11 @@ struct bus_worker_config {
 	unsigned credit; /* worker threads + 2 */
 	/* Loop thread. Takes the request over; a malformed one never gets here. */
 	void (*on_request)(struct bus_request *req, void *arg);
+	/*
+	 * Loop thread: a parked request is to be answered now: its caller cancelled it, or its
+	 * broker stops. NULL when nothing is ever parked.
+	 */
+	void (*on_unpark)(struct bus_request *req, void *arg);
 	/* Loop thread: a broker's hello (may be called often); NULL when not wanted. */
 	void (*on_hello)(const Bus__BrokerHello *hello, void *arg);
 	void *arg;
@@ -47,6 +53,12 @@ struct bus_worker_config {
 int bus_worker_new(struct loop *loop, const struct bus_worker_config *config,
 		   struct bus_worker **ret_worker, struct err *err);
 void bus_worker_free(struct bus_worker *worker); /* NULL is fine */
+
+/*
+ * Any thread, before the request's work begins: 0, or EXPIRED when its deadline has passed or its
+ * caller cancelled it. Then nothing may be begun: answer with err, whose outcome is NOT_DONE.
+ */
+int bus_request_begin(struct bus_request *req, struct err *err);
 
 /*
  * Answers and frees the request. Any thread. err NULL or without an error: OK with body; else the

@@ -34,6 +34,7 @@ static const struct err_kind clock_differs = {
 struct dispatch_task {
 	struct pool_task task;
 	struct bus_request *req;
+	void (*serve)(struct pool_worker *w, struct bus_request *req);
 };
 
 /* --- identity --- */
@@ -265,9 +266,8 @@ static void dispatch_log(const struct call *c, int64_t dur_us)
 		  LOG_NUM("unknown", c->err.outcome_unknown), LOG_NUM("dur_us", dur_us));
 }
 
-static void dispatch_handle(struct pool_worker *w, struct pool_task *task)
+static void dispatch_handle(struct pool_worker *w, struct bus_request *req)
 {
-	struct bus_request *req = ((struct dispatch_task *)task)->req;
 	const ProtobufCMethodDescriptor *method = NULL;
 	struct call_state st = {0};
 	struct call c = {0};
@@ -286,26 +286,35 @@ static void dispatch_handle(struct pool_worker *w, struct pool_task *task)
 	log_trace_set(NULL);
 }
 
-static void dispatch_handle_feed(struct pool_worker *w, struct pool_task *task)
+/* What waited here too long, or is wanted no more, is never begun. */
+static void dispatch_take(struct pool_worker *w, struct pool_task *pool_task)
 {
-	feed_serve(w, ((struct dispatch_task *)task)->req);
-}
+	struct dispatch_task *task = (struct dispatch_task *)pool_task;
+	struct err err = {0};
+	char labels[32];
 
-static void dispatch_handle_deadletter(struct pool_worker *w, struct pool_task *task)
-{
-	deadletter_serve(w, ((struct dispatch_task *)task)->req);
+	if (bus_request_begin(task->req, &err) == 0) {
+		task->serve(w, task->req);
+		return;
+	}
+	snprintf(labels, sizeof(labels), "code=\"%s\"", err_code(&err));
+	metric_add(metric_counter("lgsp_svc_not_begun_total", labels,
+				  "Calls whose time was over when a thread took them"),
+		   1);
+	bus_reply(task->req, &err, NULL, 0, false);
 }
 
 static void dispatch_choose(struct dispatch_task *task)
 {
 	const char *method = task->req->header->method;
 
+	task->task.run = dispatch_take;
 	if (feed_is_method(method))
-		task->task.run = dispatch_handle_feed;
+		task->serve = feed_serve;
 	else if (deadletter_is_method(method))
-		task->task.run = dispatch_handle_deadletter;
+		task->serve = deadletter_serve;
 	else
-		task->task.run = dispatch_handle;
+		task->serve = dispatch_handle;
 }
 
 void dispatch_request(struct bus_request *req, void *arg)

@@ -226,7 +226,7 @@ static void feed_park(void *arg)
 	int64_t left_us = wait->until_us - clock_mono_us();
 	struct err err = {0};
 
-	if (wait->rt->draining || left_us <= 0) {
+	if (wait->rt->draining || wait->req->hurried || left_us <= 0) {
 		feed_answer_empty(wait);
 		return;
 	}
@@ -271,6 +271,20 @@ void feed_on_moved(int64_t high_water, void *arg)
 	(void)high_water; /* the newest is asked for in the loop's thread */
 	publisher_wake(rt->publisher);
 	loop_post(rt->loop, feed_wake, rt);
+}
+
+void feed_on_unpark(struct bus_request *req, void *arg)
+{
+	struct feed_desk *desk = ((struct svc_runtime *)arg)->feed;
+	struct feed_wait *wait = desk->parked;
+
+	while (wait != NULL && wait->req != req)
+		wait = wait->next;
+	/* Not here: a worker thread reads for it, and feed_park() will see that it is hurried. */
+	if (wait == NULL)
+		return;
+	feed_unpark(desk, wait);
+	feed_answer_empty(wait);
 }
 
 void feed_desk_drain(struct feed_desk *desk)

@@ -172,6 +172,8 @@ bool feed_is_method(const char *method);
 void feed_serve(struct pool_worker *w, struct bus_request *req);
 /* Loop thread: answers every parked pull. */
 void feed_desk_drain(struct feed_desk *desk);
+/* Loop thread: bus_worker's on_unpark: answers the pull when it is parked. arg is the runtime. */
+void feed_on_unpark(struct bus_request *req, void *arg);
 /* The relay's on_moved, and the publisher's. Any thread. arg is the runtime. */
 void feed_on_moved(int64_t high_water, void *arg);
 

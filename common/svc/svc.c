@@ -157,6 +157,7 @@ static int svc_join_bus(struct svc_runtime *rt, struct err *err)
 		.instance = rt->config.instance,
 		.credit = (unsigned)rt->config.workers + SVC_CREDIT_EXTRA,
 		.on_request = dispatch_request,
+		.on_unpark = feed_on_unpark,
 		.on_hello = health_on_hello,
 		.arg = rt,
 	};

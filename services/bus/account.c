@@ -30,6 +30,7 @@ void account_begin(struct broker *b, const struct member_key *key)
 {
 	struct record *r = &b->record;
 
+	b->caller = key ? key->member : NULL;
 	r->member = key ? key->member->name : "";
 	r->arrived_us = wall_us(b, b->now_us);
 	r->dispatched_us = r->answered_us = r->forwarded_us = 0;
@@ -67,15 +68,24 @@ void account_header(struct broker *b, const Bus__RequestHeader *h)
 	r->attempt = h->attempt;
 }
 
+void account_message_id(struct broker *b, const uint8_t id[static 16])
+{
+	b->record.has_id = true;
+	memcpy(b->record.message_id, id, sizeof(b->record.message_id));
+}
+
 void account_accepted(struct broker *b, struct pending *p)
 {
 	memcpy(b->record.trace_id, p->trace_id, sizeof(p->trace_id));
 	p->record = b->record;
 }
 
-/* Where every request ends. */
-static void note(struct broker *b, struct record *r)
+/* Where every request ends; took_us < 0: it was never accepted. */
+static void note(struct broker *b, struct record *r, struct member *m, int64_t took_us)
 {
+	if (m)
+		stats_member(m, r->status, took_us);
+	top_note(b->top, r, took_us > 0 ? took_us : 0, b->now_us);
 	if (b->config.records)
 		records_put(b->config.records, r);
 }
@@ -91,7 +101,7 @@ void account_refused(struct broker *b)
 {
 	take_error(&b->err, &b->record);
 	b->record.forwarded_us = b->record.arrived_us;
-	note(b, &b->record);
+	note(b, &b->record, b->caller, -1);
 }
 
 void account_served(struct broker *b, size_t reply_bytes)
@@ -99,7 +109,7 @@ void account_served(struct broker *b, size_t reply_bytes)
 	b->record.status = 0;
 	b->record.reply_bytes = reply_bytes;
 	b->record.forwarded_us = b->record.arrived_us;
-	note(b, &b->record);
+	note(b, &b->record, b->caller, -1);
 }
 
 void account_dispatched(struct broker *b, struct pending *p, const struct worker *w)
@@ -128,7 +138,7 @@ void account_answered(struct broker *b, struct pending *p, int status,
 		copy_text(r->code, sizeof(r->code), header->detail->violations[0]->code);
 	if (sent)
 		r->forwarded_us = wall_us(b, sent_us > b->now_us ? sent_us : b->now_us);
-	note(b, r);
+	note(b, r, p->member, b->now_us - p->arrival_us);
 }
 
 void account_ended(struct broker *b, struct pending *p, bool sent)
@@ -136,5 +146,5 @@ void account_ended(struct broker *b, struct pending *p, bool sent)
 	take_error(&b->err, &p->record);
 	if (sent)
 		p->record.forwarded_us = wall_us(b, b->now_us);
-	note(b, &p->record);
+	note(b, &p->record, p->member, b->now_us - p->arrival_us);
 }

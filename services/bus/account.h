@@ -19,6 +19,8 @@ void account_begin(struct broker *b, const struct member_key *key);
 /* Its frames, whatever they are; service NULL: it names none. */
 void account_frames(struct broker *b, const zmq_msg_t *service, const struct frames *f);
 void account_header(struct broker *b, const Bus__RequestHeader *h);
+/* All that is known of a header that was not read. */
+void account_message_id(struct broker *b, const uint8_t id[static 16]);
 /* The record in hand is this request's. */
 void account_accepted(struct broker *b, struct pending *p);
 

@@ -5,9 +5,9 @@
 #include "common/wire/header.h"
 #include "common/wire/pb.h"
 #include "lgsp/bus/v1/admin.pb-c.h"
-#include "services/bus/broker.h"
+#include "services/bus/admin.h"
 
-#define STATUS_CAP (4u << 20)
+#define REPLY_CAP (8u << 20)
 
 static const struct err_kind no_method = {ERR_NOT_FOUND, "UNKNOWN_METHOD",
 					  "Bus không có phương thức %s",
@@ -123,24 +123,77 @@ static bool fill_status(const struct broker *b, struct arena *arena, Bus__Status
 	return true;
 }
 
-static int answer_status(struct broker *b, const struct peer *from, const zmq_msg_t *service,
-			 const Bus__RequestHeader *h)
+int admin_full(struct broker *b)
 {
-	Bus__StatusReply status = BUS__STATUS_REPLY__INIT;
-	struct arena arena;
+	return err_set(&b->err, &err_too_large, NULL, "reply");
+}
+
+static int admin_status(struct broker *b, const ProtobufCMessage *in, struct arena *arena,
+			ProtobufCMessage **ret_out)
+{
+	Bus__StatusReply *out = arena_alloc(arena, sizeof(*out));
+
+	(void)in;
+	if (out)
+		bus__status_reply__init(out);
+	if (!out || !fill_status(b, arena, out))
+		return admin_full(b);
+	*ret_out = &out->base;
+	return 0;
+}
+
+/* --- methods --- */
+
+static const struct {
+	const char *name;
+	const ProtobufCMessageDescriptor *in;
+	admin_method *run;
+} methods[] = {
+	{"Status", &bus__status_request__descriptor, admin_status},
+	{"Services", &bus__services_request__descriptor, admin_services},
+	{"Members", &bus__members_request__descriptor, admin_members},
+	{"Queues", &bus__queues_request__descriptor, admin_queues},
+	{"Top", &bus__top_request__descriptor, admin_top},
+	{"Trace", &bus__trace_request__descriptor, admin_trace},
+	{"Quota", &bus__quota_request__descriptor, admin_quota},
+};
+
+static int call_method(struct broker *b, const struct peer *from, const Bus__RequestHeader *h,
+		       const struct request_frames *rf, size_t method, struct arena *arena)
+{
+	const uint8_t *body = rf->body ? frame_data(rf->body) : NULL;
+	ProtobufCMessage *in, *out;
 	uint8_t *bytes;
 	size_t n;
-	int rc = 0;
+	int rc = pb_unpack(methods[method].in, body, rf->body ? frame_size(rf->body) : 0, NULL,
+			   arena, &in, &b->err);
 
-	arena_init(&arena, STATUS_CAP);
-	if (!fill_status(b, &arena, &status))
-		rc = err_set(&b->err, &err_too_large, NULL, "status");
 	if (rc == 0)
-		rc = pb_pack(&status.base, &arena, &bytes, &n, &b->err);
+		rc = methods[method].run(b, in, arena, &out);
 	if (rc == 0)
-		answer(b, from, service, h, bytes, n);
-	arena_done(&arena);
+		rc = pb_pack(out, arena, &bytes, &n, &b->err);
+	if (rc == 0 && n > BUS_BODY_MAX_BYTES)
+		rc = admin_full(b);
+	if (rc == 0)
+		answer(b, from, rf->service, h, bytes, n);
 	return rc;
+}
+
+static int answer_method(struct broker *b, const struct peer *from, const Bus__RequestHeader *h,
+			 const struct request_frames *rf)
+{
+	struct arena arena;
+	int rc;
+
+	for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
+		if (strcmp(methods[i].name, h->method) != 0)
+			continue;
+		arena_init(&arena, REPLY_CAP);
+		rc = call_method(b, from, h, rf, i, &arena);
+		arena_done(&arena);
+		return rc;
+	}
+	return err_set(&b->err, &no_method, "method", h->method);
 }
 
 /* --- the socket --- */
@@ -156,12 +209,9 @@ static int serve(struct broker *b, const struct peer *from, const struct member_
 	rc = member_check_rights(b, key, "bus", h);
 	if (rc < 0)
 		return rc;
-	if (mmi)
-		answer_mmi(b, from, rf->service, h, rf->body);
-	else if (strcmp(h->method, "Status") == 0)
-		return answer_status(b, from, rf->service, h);
-	else
-		return err_set(&b->err, &no_method, "method", h->method);
+	if (!mmi)
+		return answer_method(b, from, h, rf);
+	answer_mmi(b, from, rf->service, h, rf->body);
 	return 0;
 }
 

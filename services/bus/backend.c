@@ -46,6 +46,8 @@ static struct worker *worker_add(struct broker *b, const struct peer *peer, stru
 	TAILQ_INSERT_TAIL(&b->workers, w, all_link);
 	TAILQ_INSERT_TAIL(&s->workers, w, link);
 	s->n_workers++;
+	w->held = s->held;
+	s->n_held += w->held;
 	b->n_workers++;
 	return w;
 }
@@ -69,6 +71,7 @@ static void worker_remove(struct broker *b, struct worker *w)
 	TAILQ_REMOVE(&b->workers, w, all_link);
 	TAILQ_REMOVE(&s->workers, w, link);
 	b->n_workers--;
+	s->n_held -= w->held;
 	if (--s->n_workers == 0)
 		s->last_worker_us = b->now_us;
 }
@@ -79,7 +82,7 @@ uint32_t worker_free_credit(const struct worker *w)
 	uint32_t parked = w->parked < w->in_hand ? w->parked : w->in_hand;
 	uint32_t busy = w->in_hand - parked;
 
-	return w->draining || busy >= w->credit ? 0 : w->credit - busy;
+	return w->draining || w->held || busy >= w->credit ? 0 : w->credit - busy;
 }
 
 /* Into the ready list, at its end so that workers take turns, or out of it. */
@@ -102,7 +105,20 @@ void backend_say_disconnect(struct broker *b, const struct peer *to)
 	broker_send(b, SIDE_BACKEND, &f);
 }
 
-static int say_heartbeat(struct broker *b, struct worker *w)
+void backend_cancel(struct broker *b, struct pending *p)
+{
+	uint8_t token[BUS_TOKEN_BYTES];
+	struct frames f;
+
+	if (!p->worker->cancels)
+		return;
+	pending_token(p, token);
+	broker_frames(&f, &p->worker->peer, BUS_MDP_WORKER, BUS_W_CANCEL);
+	frames_add(&f, token, sizeof(token));
+	broker_send(b, SIDE_BACKEND, &f);
+}
+
+int backend_say_hello(struct broker *b, struct worker *w)
 {
 	Bus__BrokerHello hello = BUS__BROKER_HELLO__INIT;
 	struct err ignored;
@@ -114,6 +130,7 @@ static int say_heartbeat(struct broker *b, struct worker *w)
 	hello.business_offset_us = clock_business_offset_us();
 	hello.rights_hash = members_hash(b->members);
 	hello.drain_acknowledged = w->draining;
+	hello.draining = b->draining || w->held;
 	CHECK(header_write(&hello.base, &b->out, &bytes, &n, &ignored) == 0);
 	broker_frames(&f, &w->peer, BUS_MDP_WORKER, BUS_W_HEARTBEAT);
 	frames_add(&f, bytes, n);
@@ -205,6 +222,24 @@ void backend_release(struct broker *b, struct pending *p, bool still_busy)
 	p->state = PENDING_NEW;
 }
 
+unsigned backend_hold(struct broker *b, struct service *s, const char *instance, bool on)
+{
+	struct worker *w;
+	unsigned n = 0;
+
+	TAILQ_FOREACH(w, &s->workers, link)
+	{
+		if (*instance && strcmp(w->instance, instance) != 0)
+			continue;
+		s->n_held += on - w->held;
+		w->held = on;
+		worker_update(w);
+		backend_say_hello(b, w);
+		n++;
+	}
+	return n;
+}
+
 /* --- loss --- */
 
 /* A request whose worker is gone: to a second one, or answered. */
@@ -213,7 +248,8 @@ static void settle(struct broker *b, struct service *s, struct pending *p, bool 
 	unsigned deaths =
 		crashed ? broker_note_death(b, p) : broker_deaths(b, p->member, p->message_id);
 	bool again = (p->flags & HEADER_FLAG_REPEATABLE) && p->dispatches < DISPATCHES_MAX &&
-		     deaths < DEATHS_MAX && p->deadline_us > b->now_us && !b->draining;
+		     deaths < DEATHS_MAX && p->deadline_us > b->now_us && !b->draining &&
+		     !p->cancelled;
 
 	if (again) {
 		pending_renew(b->pending, p);
@@ -260,7 +296,7 @@ static void tick_worker(struct broker *b, struct worker *w)
 	struct service *s = w->service;
 
 	if (b->now_us - w->heard_us > SILENT_HEARTBEATS * b->config.heartbeat_us ||
-	    (b->now_us - w->said_us >= every_us && say_heartbeat(b, w) < 0)) {
+	    (b->now_us - w->said_us >= every_us && backend_say_hello(b, w) < 0)) {
 		backend_lose(b, w, true);
 		service_pump(b, s);
 	}
@@ -295,6 +331,7 @@ static void apply_hello(struct broker *b, struct worker *w, const zmq_msg_t *par
 	w->credit = hello->credit < BROKER_CREDIT_MAX ? hello->credit : BROKER_CREDIT_MAX;
 	w->parked = hello->parked;
 	w->draining = hello->draining;
+	w->cancels = hello->cancel;
 	if (!w->instance[0])
 		snprintf(w->instance, sizeof(w->instance), "%.*s", BROKER_TEXT_MAX - 1,
 			 hello->instance);
@@ -303,7 +340,7 @@ static void apply_hello(struct broker *b, struct worker *w, const zmq_msg_t *par
 			 LOG_STR("instance", w->instance));
 	/* Our answer tells it that nothing more is under way. */
 	if (w->draining)
-		say_heartbeat(b, w);
+		backend_say_hello(b, w);
 }
 
 static bool may_join(struct broker *b, const struct member_key *key, const zmq_msg_t *service)
@@ -342,7 +379,7 @@ static void on_ready(struct broker *b, const struct peer *from, struct member_ke
 		apply_hello(b, w, &f->part[4]);
 	log_info("bus.worker_joined", LOG_STR("service", s->name), LOG_STR("instance", w->instance),
 		 LOG_STR("member", key->member->name), LOG_NUM("credit", w->credit));
-	say_heartbeat(b, w);
+	backend_say_hello(b, w);
 	worker_update(w);
 	service_pump(b, s);
 }

@@ -29,6 +29,7 @@ struct broker *broker_new(const struct broker_config *config, struct members *me
 	TAILQ_INIT(&b->workers);
 	arena_init(&b->arena, ARENA_CAP);
 	arena_init(&b->out, ARENA_CAP);
+	b->top = top_new();
 	stats_init(&b->stats);
 	snprintf(b->served_by, sizeof(b->served_by), "bus/%s", config->instance);
 	return b;
@@ -51,6 +52,7 @@ void broker_free(struct broker *b)
 		TAILQ_REMOVE(&b->services, s, link);
 		service_free(s);
 	}
+	top_free(b->top);
 	arena_done(&b->arena);
 	arena_done(&b->out);
 	free(b);
@@ -290,6 +292,7 @@ void broker_rights_changed(struct broker *b)
 	}
 }
 
+/* Ends what waits; what workers have in hand they may answer, parked requests at once. */
 static void drain_one(struct pending *p, void *arg)
 {
 	struct broker *b = arg;
@@ -301,10 +304,53 @@ static void drain_one(struct pending *p, void *arg)
 	broker_end(b, p);
 }
 
+static void tell_workers(struct broker *b)
+{
+	struct worker *w;
+
+	TAILQ_FOREACH(w, &b->workers, all_link)
+	backend_say_hello(b, w);
+}
+
 void broker_drain(struct broker *b)
 {
 	b->draining = true;
 	pending_each(b->pending, drain_one, b);
+	tell_workers(b);
+}
+
+void broker_resume(struct broker *b)
+{
+	b->draining = false;
+	tell_workers(b);
+}
+
+static void hold_one(struct pending *p, void *arg)
+{
+	struct broker *b = arg;
+
+	if (p->state != PENDING_QUEUED || !service_held(p->service))
+		return;
+	err_clear(&b->err);
+	err_set_retry(&b->err, &bus_service_draining, p->service->name, 100);
+	broker_end(b, p);
+}
+
+int broker_hold(struct broker *b, const char *service, const char *instance, bool on)
+{
+	struct service *s = service_find(b, service, strlen(service));
+	unsigned n;
+
+	if (!s)
+		return -1;
+	if (!*instance)
+		s->held = on;
+	n = backend_hold(b, s, instance, on);
+	log_info("bus.hold", LOG_STR("service", service), LOG_STR("instance", instance),
+		 LOG_NUM("on", on), LOG_NUM("workers", n));
+	pending_each(b->pending, hold_one, b);
+	service_pump(b, s);
+	return (int)n;
 }
 
 bool broker_drained(const struct broker *b)

@@ -12,6 +12,7 @@
  *	pending.c        tokens and deadlines
  *	admin.c          mmi.service and the Status of the broker
  *	account.c        what is noted of each request: its record, its member's counters
+ *	top.c            who was busy in the last minute
  *	stats.c          metrics
  */
 #ifndef LGSP_SERVICES_BUS_BROKER_H
@@ -26,6 +27,7 @@
 #include "services/bus/pending.h"
 #include "services/bus/records.h"
 #include "services/bus/stats.h"
+#include "services/bus/top.h"
 
 #define BROKER_SERVICES_MAX 1024
 #define BROKER_WORKERS_MAX  4096
@@ -72,9 +74,12 @@ struct worker {
 	struct service *service;
 	char instance[BROKER_TEXT_MAX];
 	uint32_t credit, parked;
-	uint32_t n_requests;  /* in the list below */
-	uint32_t in_hand;     /* n_requests and those we no longer wait for */
-	bool draining, ready; /* ready: in the service's ready list */
+	uint32_t n_requests; /* in the list below */
+	uint32_t in_hand;    /* n_requests and those we no longer wait for */
+	bool draining;       /* it says so */
+	bool held;           /* an operator says so: nothing is handed to it meanwhile */
+	bool cancels;        /* it understands CANCEL */
+	bool ready;          /* in the service's ready list */
 	int64_t heard_us, said_us;
 	struct pending_list requests;
 	TAILQ_ENTRY(worker) link, ready_link, all_link;
@@ -85,11 +90,12 @@ struct service {
 	TAILQ_ENTRY(service) link;
 	char name[BUS_NAME_MAX];
 	struct worker_list workers, ready;
-	uint32_t n_workers;
-	int64_t last_worker_us;    /* when the last one left */
-	struct pending_list again; /* redispatched; before all lanes */
-	struct lane_list lanes;    /* active ones, in turn */
-	struct lane **lane_of;     /* by member index */
+	uint32_t n_workers, n_held; /* n_held: of them, by an operator */
+	bool held;                  /* workers that join are held too */
+	int64_t last_worker_us;     /* when the last one left */
+	struct pending_list again;  /* redispatched; before all lanes */
+	struct lane_list lanes;     /* active ones, in turn */
+	struct lane **lane_of;      /* by member index */
 	unsigned n_lane_of;
 	uint32_t queued, in_flight;
 	size_t queued_bytes;
@@ -123,7 +129,9 @@ struct broker {
 	struct arena arena; /* of the message in hand */
 	struct arena out;   /* of the answer being made */
 	struct err err;
-	struct record record; /* of the message in hand */
+	struct record record;  /* of the message in hand */
+	struct member *caller; /* who sent it; NULL: unknown */
+	struct top *top;
 	struct stats stats;
 	char served_by[BROKER_TEXT_MAX + 8];
 	int64_t warned_us; /* peers cannot fill the log: one such line a second */
@@ -143,6 +151,15 @@ void broker_tick(struct broker *b);
 void broker_rights_changed(struct broker *b);
 /* New requests are answered DRAINING from now on, waiting ones at once. */
 void broker_drain(struct broker *b);
+/* The end of a broker_drain() that was no stop. */
+void broker_resume(struct broker *b);
+/*
+ * Hands nothing more to the workers of a service with this instance name, or to any of them (""),
+ * until told otherwise (on false) or, of an instance, until it joins anew. What they hold they
+ * answer, parked requests at once. A service all of whose workers are held refuses with DRAINING:
+ * its callers go to another broker. Returns the number of workers; -1: no such service.
+ */
+int broker_hold(struct broker *b, const char *service, const char *instance, bool on);
 /* Nothing is in flight any more. */
 bool broker_drained(const struct broker *b);
 /* Says DISCONNECT to all workers. */
@@ -177,6 +194,8 @@ struct service *service_find(struct broker *b, const void *name, size_t n);
 /* NULL when there are BROKER_SERVICES_MAX. */
 struct service *service_find_or_add(struct broker *b, const void *name, size_t n);
 void service_free(struct service *s);
+/* An operator holds all its workers: what comes, and what waits, is refused. */
+bool service_held(const struct service *s);
 /* There is a worker, there was one a moment ago, or we started only then and it may yet join. */
 bool service_alive(const struct broker *b, const struct service *s);
 /* Dispatches or queues a new request; 0, or the status in b->err and p is the caller's still. */
@@ -198,6 +217,11 @@ void backend_lose(struct broker *b, struct worker *w, bool crashed);
 void backend_say_disconnect(struct broker *b, const struct peer *to);
 /* The worker holds the request no more (still_busy: but has not said so). */
 void backend_release(struct broker *b, struct pending *p, bool still_busy);
+int backend_say_hello(struct broker *b, struct worker *w);
+/* See broker_hold(). Returns the number of workers. */
+unsigned backend_hold(struct broker *b, struct service *s, const char *instance, bool on);
+/* Tells the worker that p's caller no longer waits, if it understands. */
+void backend_cancel(struct broker *b, struct pending *p);
 /* Hands p, which is in no list, to w: 0, or -1 when w has gone (p is untouched). */
 int backend_dispatch(struct broker *b, struct worker *w, struct pending *p);
 uint32_t worker_free_credit(const struct worker *w);
@@ -230,6 +254,6 @@ int member_check_rights(struct broker *b, const struct member_key *key, const ch
 extern const struct err_kind bus_bad_frames, bus_key_revoked, bus_no_service, bus_queue_full,
 	bus_share_full, bus_no_credit, bus_broker_full, bus_member_rate, bus_member_in_flight,
 	bus_member_bytes, bus_body_too_large, bus_expired_in_queue, bus_expired_in_flight,
-	bus_worker_lost, bus_draining, bus_killed_workers, bus_bad_reply;
+	bus_worker_lost, bus_draining, bus_service_draining, bus_killed_workers, bus_bad_reply;
 
 #endif

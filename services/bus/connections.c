@@ -53,7 +53,7 @@ struct watch {
 	struct loop_socket *loop_socket;
 	uint64_t messages;
 	unsigned open;
-	struct metric *open_metric, *accept_failed;
+	struct metric *open_metric, *closed, *accept_failed;
 };
 
 struct connections {
@@ -161,10 +161,14 @@ static void account(struct pool *pool, size_t *held, uint64_t now)
 
 static void cut(struct connections *c, struct connection *conn, struct metric *why)
 {
+	/* Closed by a reset: a peer in the middle of sending shall not wait for a window. */
+	const struct linger reset = {.l_onoff = 1};
+
 	if (conn->cut || kernel_cookie(conn->fd) != conn->cookie)
 		return;
 	conn->cut = true;
 	metric_add(why, 1);
+	setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	shutdown(conn->fd, SHUT_RDWR);
 	if (c->warned_us && c->now_us - c->warned_us < CLOCK_US_PER_S)
 		return;
@@ -257,6 +261,7 @@ static void on_event(struct connections *c, struct watch *w, unsigned event, int
 		break;
 	case ZMQ_EVENT_DISCONNECTED:
 		conn = by_fd(c, value);
+		metric_add(w->closed, 1);
 		if (conn && conn->side == w->side)
 			forget(c, conn);
 		break;
@@ -439,6 +444,8 @@ static void init_metrics(struct connections *c)
 
 		snprintf(label, sizeof(label), "side=\"%s\"", side_names[i]);
 		w->open_metric = metric_gauge("lgsp_bus_connections", label, "Open connections");
+		w->closed = metric_counter("lgsp_bus_connections_closed_total", label,
+					   "Connections that ended, by whomever");
 		w->accept_failed = metric_counter("lgsp_bus_accept_failed_total", label,
 						  "Connections the kernel would not give us");
 	}

@@ -44,6 +44,9 @@ const struct err_kind bus_worker_lost = {ERR_WORKER_LOST, "WORKER_LOST",
 const struct err_kind bus_draining = {ERR_DRAINING, "BUS_DRAINING",
 				      "Bus đang dừng, hãy dùng địa chỉ khác",
 				      "the broker is stopping, use the other endpoint"};
+const struct err_kind bus_service_draining = {
+	ERR_DRAINING, "SERVICE_DRAINING", "Dịch vụ %s tạm ngừng nhận yêu cầu ở bus này",
+	"service %s takes no requests at this broker for now"};
 const struct err_kind bus_killed_workers = {
 	ERR_INTERNAL, "KILLED_WORKERS", "Hai tiến trình của %s đã ngừng khi xử lý yêu cầu này",
 	"two workers of %s were lost with this request in their hands"};

@@ -12,7 +12,6 @@ struct bus_http {
 	struct loop *loop;
 	struct broker *broker;
 	struct http_server *server;
-	struct metric *lag;
 };
 
 static void respond(struct http_exchange *x, int status, const char *type, const void *body,
@@ -33,7 +32,6 @@ static void respond_metrics(struct bus_http *h, struct http_exchange *x)
 	struct buf out;
 
 	stats_refresh(h->broker);
-	metric_set(h->lag, loop_lag_us(h->loop));
 	buf_init(&out, METRICS_MAX);
 	if (metric_render(&out) < 0)
 		respond_text(x, 500, "too many metrics\n");
@@ -73,7 +71,6 @@ int bus_http_new(struct loop *loop, const char *listen, struct broker *broker,
 
 	h->loop = loop;
 	h->broker = broker;
-	h->lag = metric_gauge("lgsp_bus_loop_us", "", "Duration of the loop's last turn");
 	rc = http_server_new(loop, &config, &h->server);
 	if (rc < 0) {
 		free(h);

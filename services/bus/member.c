@@ -202,7 +202,7 @@ static struct pending *make_pending(struct broker *b, const struct peer *from, s
 		refuse_full(b, "pending_bytes", b->config.pending_bytes_max);
 		return NULL;
 	}
-	p = pending_add(b->pending, b->now_us, deadline_us, bytes);
+	p = pending_add(b->pending, b->now_us, deadline_us, bytes, h->message_id.data);
 	if (!p) {
 		refuse_full(b, "pending", b->config.pending_max);
 		return NULL;
@@ -211,7 +211,6 @@ static struct pending *make_pending(struct broker *b, const struct peer *from, s
 	p->member = m;
 	p->client = *from;
 	p->flags = h->flags;
-	memcpy(p->message_id, h->message_id.data, sizeof(p->message_id));
 	return p;
 }
 
@@ -288,7 +287,67 @@ static void refuse(struct broker *b, const struct peer *from, struct member_key 
 	}
 	if (h)
 		id = h->message_id;
+	else if (known)
+		account_message_id(b, id.data);
 	broker_refuse(b, from, rf->service, known ? &id : NULL, h ? h->traceparent : NULL);
+}
+
+static void cancel_one(struct pending *p, void *arg)
+{
+	struct broker *b = arg;
+
+	p->cancelled = true;
+	if (p->state == PENDING_DISPATCHED) {
+		backend_cancel(b, p);
+		return;
+	}
+	err_clear(&b->err);
+	err_set(&b->err, &err_cancelled, NULL, NULL);
+	broker_end(b, p);
+}
+
+/*
+ * id, MDPC02, CANCEL, message id: the caller no longer waits. What is queued is answered at once;
+ * what a worker holds it is told of, and answers whether it had begun. All tries of the request.
+ */
+static void on_cancel(struct broker *b, const struct member_key *key, const struct frames *f)
+{
+	unsigned n = 0;
+
+	if (key && key->valid && f->n == 4 && frame_size(&f->part[3]) == 16)
+		n = pending_each_id(b->pending, key->member, frame_data(&f->part[3]), cancel_one,
+				    b);
+	if (n == 0)
+		stats_drop(&b->stats, DROP_LATE_CANCEL);
+}
+
+/* A client asks whether we live. */
+static void on_ping(struct broker *b, const struct peer *from)
+{
+	struct frames f;
+
+	broker_frames(&f, from, BUS_MDP_CLIENT, BUS_C_PONG);
+	if (broker_send(b, from->side, &f) < 0)
+		stats_drop(&b->stats, DROP_CLIENT_GONE);
+}
+
+/* What is no request, and gets no FINAL of its own. */
+static bool take_other(struct broker *b, const struct peer *from, const struct member_key *key,
+		       const struct frames *f)
+{
+	if (f->n < 3 || !frame_is(&f->part[1], BUS_MDP_CLIENT))
+		return false;
+	switch (frame_command(&f->part[2])) {
+	case BUS_C_CANCEL:
+		on_cancel(b, key, f);
+		return true;
+	case BUS_C_PING:
+		if (!key || !key->valid)
+			return false;
+		on_ping(b, from);
+		return true;
+	}
+	return false;
 }
 
 void member_on_frames(struct broker *b, const struct peer *from, struct member_key *key,
@@ -298,6 +357,8 @@ void member_on_frames(struct broker *b, const struct peer *from, struct member_k
 	struct request_frames rf;
 	int rc;
 
+	if (take_other(b, from, key, f))
+		return;
 	b->stats.requests++;
 	b->err.status = 0;
 	account_begin(b, key);

@@ -15,6 +15,7 @@
 #include "common/base/metric.h"
 #include "common/rights/rights.h"
 #include "services/bus/quota.h"
+#include "services/bus/stats.h"
 
 #define MEMBERS_KEYS_MAX  4096
 #define MEMBERS_FAULT_MAX 512
@@ -29,6 +30,7 @@ struct member {
 	struct quota_limits limits; /* of its `limit` line; 0: the environment's */
 	uint64_t requests, refused;
 	struct metric *requests_metric, *refused_metric;
+	struct member_stats stats;
 };
 
 struct member_key {

@@ -8,6 +8,7 @@
 
 #define SLOTS       2048 /* x 20 ms = 41 s; longer deadlines pass by and stay */
 #define RANDOM_POOL 4096
+#define ID_BITS     14
 
 struct pending_table {
 	uint32_t max, n_made, count;
@@ -15,6 +16,8 @@ struct pending_table {
 	struct pending **entries;
 	struct pending_list free_list;
 	struct pending_list wheel[SLOTS];
+	struct pending *by_id[1 << ID_BITS];
+	uint64_t id_keys[2];
 	int64_t swept; /* tick up to which the wheel was swept */
 	uint8_t pool[RANDOM_POOL];
 	size_t pool_left;
@@ -27,6 +30,7 @@ struct pending_table *pending_table_new(uint32_t max)
 	t->max = max;
 	t->entries = base_alloc(max * sizeof(*t->entries));
 	TAILQ_INIT(&t->free_list);
+	crypt_random(t->id_keys, sizeof(t->id_keys));
 	for (unsigned i = 0; i < SLOTS; i++)
 		TAILQ_INIT(&t->wheel[i]);
 	return t;
@@ -83,6 +87,25 @@ static struct pending *take_entry(struct pending_table *t)
 	return p;
 }
 
+/* Callers choose their ids; which of them meet in a bucket they cannot know. */
+static struct pending **bucket_of(struct pending_table *t, const uint8_t id[static 16])
+{
+	uint64_t half[2];
+
+	memcpy(half, id, sizeof(half));
+	half[0] = half[0] * (t->id_keys[0] | 1) ^ half[1] * (t->id_keys[1] | 1);
+	return &t->by_id[half[0] >> (64 - ID_BITS)];
+}
+
+static void unlink_id(struct pending_table *t, struct pending *p)
+{
+	struct pending **at = bucket_of(t, p->message_id);
+
+	while (*at != p)
+		at = &(*at)->next_by_id;
+	*at = p->next_by_id;
+}
+
 /* The tick in which the deadline has surely passed. */
 static int64_t tick_of(int64_t deadline_us)
 {
@@ -90,9 +113,9 @@ static int64_t tick_of(int64_t deadline_us)
 }
 
 struct pending *pending_add(struct pending_table *t, int64_t now_us, int64_t deadline_us,
-			    size_t bytes)
+			    size_t bytes, const uint8_t message_id[static 16])
 {
-	struct pending *p = take_entry(t);
+	struct pending *p = take_entry(t), **bucket = bucket_of(t, message_id);
 	uint32_t index, generation;
 
 	if (!p)
@@ -106,6 +129,9 @@ struct pending *pending_add(struct pending_table *t, int64_t now_us, int64_t dea
 	p->arrival_us = now_us;
 	p->deadline_us = deadline_us;
 	p->bytes = bytes;
+	memcpy(p->message_id, message_id, sizeof(p->message_id));
+	p->next_by_id = *bucket;
+	*bucket = p;
 	take_random(t, p->random);
 	zmq_msg_init(&p->header);
 	zmq_msg_init(&p->body);
@@ -121,6 +147,7 @@ void pending_remove(struct pending_table *t, struct pending *p)
 {
 	CHECK(p->state != PENDING_FREE);
 	TAILQ_REMOVE(&t->wheel[p->slot], p, wheel_link);
+	unlink_id(t, p);
 	zmq_msg_close(&p->header);
 	zmq_msg_close(&p->body);
 	free(p->caller);
@@ -160,6 +187,23 @@ struct pending *pending_find(const struct pending_table *t, const void *token, s
 		return NULL;
 	pending_token(p, own);
 	return crypt_equal(own, token, sizeof(own)) ? p : NULL;
+}
+
+unsigned pending_each_id(struct pending_table *t, const struct member *member,
+			 const uint8_t message_id[static 16],
+			 void (*fn)(struct pending *p, void *arg), void *arg)
+{
+	struct pending *p = *bucket_of(t, message_id), *next;
+	unsigned n = 0;
+
+	for (; p; p = next) {
+		next = p->next_by_id;
+		if (p->member != member || memcmp(p->message_id, message_id, 16) != 0)
+			continue;
+		fn(p, arg);
+		n++;
+	}
+	return n;
 }
 
 static void expire_slot(struct pending_list *slot, int64_t now_us,

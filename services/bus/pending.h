@@ -39,6 +39,7 @@ struct pending {
 	uint32_t index, generation;
 	uint8_t random[8];
 	unsigned slot;
+	struct pending *next_by_id;
 	TAILQ_ENTRY(pending) wheel_link; /* of the free list too */
 	/* the broker's */
 	enum pending_state state;
@@ -50,6 +51,7 @@ struct pending {
 	uint32_t flags;
 	unsigned dispatches;
 	bool first;                      /* queued before all others */
+	bool cancelled;                  /* not to be begun again */
 	int64_t arrival_us, deadline_us; /* monotonic */
 	size_t bytes;
 	zmq_msg_t header, body; /* empty once dispatched, unless it may be repeated */
@@ -70,7 +72,7 @@ size_t pending_bytes(const struct pending_table *t);
 
 /* A fresh entry with a new token, in the wheel; NULL when the table is full. */
 struct pending *pending_add(struct pending_table *t, int64_t now_us, int64_t deadline_us,
-			    size_t bytes);
+			    size_t bytes, const uint8_t message_id[static 16]);
 /* Forgets the entry and its frames; its token finds nothing from now on. */
 void pending_remove(struct pending_table *t, struct pending *p);
 
@@ -79,6 +81,11 @@ void pending_renew(struct pending_table *t, struct pending *p);
 void pending_token(const struct pending *p, uint8_t out[static BUS_TOKEN_BYTES]);
 /* NULL when no entry has this token. */
 struct pending *pending_find(const struct pending_table *t, const void *token, size_t n);
+
+/* Calls fn for the entries of this member with this message id; fn may remove it. Their number. */
+unsigned pending_each_id(struct pending_table *t, const struct member *member,
+			 const uint8_t message_id[static 16],
+			 void (*fn)(struct pending *p, void *arg), void *arg);
 
 /* Calls fn for every entry whose deadline has passed; fn must remove it. */
 void pending_expire(struct pending_table *t, int64_t now_us,

@@ -214,7 +214,7 @@ static void append_gap(struct record_store *s, int64_t now_us)
 	s->gap_buffered = s->gap.count;
 }
 
-static void fill_request(const struct record *r, Bus__Record *out)
+void record_store_message(const struct record *r, Bus__Record *out)
 {
 	bus__record__init(out);
 	out->member = r->member;
@@ -263,7 +263,7 @@ void record_store_add(struct record_store *s, const struct record *r, int64_t no
 		entry.entry_case = BUS__RECORD_ENTRY__ENTRY_GAP;
 		entry.gap = &gap;
 	} else {
-		fill_request(r, &request);
+		record_store_message(r, &request);
 		entry.entry_case = BUS__RECORD_ENTRY__ENTRY_REQUEST;
 		entry.request = &request;
 	}

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lgsp/bus/v1/record.pb-c.h"
 #include "services/bus/record_ring.h"
 
 struct record_store_config {
@@ -35,5 +36,8 @@ void record_store_flush(struct record_store *s, int64_t now_us);
 
 /* Requests without a record because the disk refused, since the beginning. */
 uint64_t record_store_lost(const struct record_store *s);
+
+/* A record (no gap) as a message; its strings stay where they are. */
+void record_store_message(const struct record *r, Bus__Record *ret_message);
 
 #endif

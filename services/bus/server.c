@@ -42,6 +42,8 @@ struct server {
 	struct broker *broker;
 	struct side sides[SIDES];
 	struct loop_timer *tick, *deadlines, *drain_timer;
+	struct metric *lag;
+	int64_t ticked_us;
 	unsigned idle_ticks;
 	int64_t drain_until_us;
 	void (*on_drained)(void *arg);
@@ -161,11 +163,22 @@ static int send_frames(void *arg, enum broker_side side, struct frames *f)
 	return frames_send(f, srv->sides[side].socket);
 }
 
+/* How late the tick is, is how long somebody else had to wait for the loop. */
+static void note_lag(struct server *srv)
+{
+	int64_t now_us = srv->broker->now_us;
+	int64_t late_us = now_us - srv->ticked_us - TICK_MS * 1000;
+
+	metric_observe_us(srv->lag, late_us > 0 ? late_us : 0);
+	srv->ticked_us = now_us;
+}
+
 static void on_tick(void *arg)
 {
 	struct server *srv = arg;
 
 	srv->broker->now_us = clock_mono_us();
+	note_lag(srv);
 	broker_tick(srv->broker);
 	peers_sweep(srv->peers, srv->broker->now_us);
 	connections_tick(srv->connections, srv->broker->now_us);
@@ -311,6 +324,9 @@ int server_new(struct loop *loop, const struct server_config *config, struct ser
 		server_free(srv);
 		return -1;
 	}
+	srv->lag = metric_histogram("lgsp_bus_loop_lag_seconds", "",
+				    "How late the loop came to a timer due every 100 ms");
+	srv->ticked_us = clock_mono_us();
 	srv->tick = loop_timer_start(loop, TICK_MS, TICK_MS, on_tick, srv);
 	*ret_server = srv;
 	return 0;

@@ -50,6 +50,11 @@ void service_free(struct service *s)
 	free(s);
 }
 
+bool service_held(const struct service *s)
+{
+	return s->n_workers > 0 && s->n_held == s->n_workers;
+}
+
 bool service_alive(const struct broker *b, const struct service *s)
 {
 	return s->n_workers > 0 || b->now_us - b->started_us < b->config.grace_us ||
@@ -265,8 +270,12 @@ static int check_bounds(struct broker *b, struct service *s, const struct pendin
 
 int service_submit(struct broker *b, struct service *s, struct pending *p)
 {
-	int rc = TAILQ_EMPTY(&s->ready) ? check_bounds(b, s, p) : 0;
+	int rc = 0;
 
+	if (service_held(s))
+		rc = err_set_retry(&b->err, &bus_service_draining, s->name, 100);
+	else if (TAILQ_EMPTY(&s->ready))
+		rc = check_bounds(b, s, p);
 	if (rc < 0)
 		return rc;
 	p->service = s;

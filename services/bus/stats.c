@@ -10,6 +10,7 @@ static const char *const drop_names[DROP_REASONS] = {
 	[DROP_KEY_REVOKED] = "key_revoked", [DROP_BAD_FRAMES] = "bad_frames",
 	[DROP_LATE_REPLY] = "late_reply",   [DROP_FORGED_REPLY] = "forged_reply",
 	[DROP_CLIENT_GONE] = "client_gone", [DROP_UNKNOWN_WORKER] = "unknown_worker",
+	[DROP_LATE_CANCEL] = "late_cancel",
 };
 
 /* Index of a C status in arrays by the wire's number: OK is 1. */
@@ -61,8 +62,8 @@ void stats_service_init(struct service_stats *s, const char *service)
 	s->lost = metric_counter("lgsp_bus_workers_lost_total", l, "Workers lost");
 	init_statuses(s->by_status, "lgsp_bus_replies_total", prefix,
 		      "Answers to accepted requests");
-	s->wait = metric_histogram("lgsp_bus_wait_us", l, "Arrival to dispatch");
-	s->total = metric_histogram("lgsp_bus_total_us", l, "Arrival to answer");
+	s->wait = metric_histogram("lgsp_bus_wait_seconds", l, "Arrival to dispatch");
+	s->total = metric_histogram("lgsp_bus_answer_seconds", l, "Arrival to answer");
 	s->queued = metric_gauge("lgsp_bus_queued", l, "Requests waiting");
 	s->queued_bytes = metric_gauge("lgsp_bus_queued_bytes", l, "Bytes waiting");
 	s->in_flight = metric_gauge("lgsp_bus_in_flight", l, "Requests in workers' hands");
@@ -85,6 +86,48 @@ void stats_refused(struct stats *s, int status)
 {
 	s->refused++;
 	metric_add(s->refused_by[index_of(status)], 1);
+}
+
+/* --- members --- */
+
+static void member_label(const struct member *m, char out[static RIGHTS_MEMBER_MAX + 16])
+{
+	snprintf(out, RIGHTS_MEMBER_MAX + 16, "member=\"%s\"",
+		 m->index < STATS_MEMBERS ? m->name : "other");
+}
+
+static struct metric *member_counter(const struct member *m, unsigned wire_status)
+{
+	char member[RIGHTS_MEMBER_MAX + 16], labels[RIGHTS_MEMBER_MAX + 48];
+
+	member_label(m, member);
+	snprintf(labels, sizeof(labels), "%s,status=\"%s\"", member,
+		 err_status_name(wire_status == 1 ? 0 : -(int)wire_status));
+	return metric_counter("lgsp_bus_member_replies_total", labels,
+			      "Answers to a member, refusals among them");
+}
+
+void stats_member(struct member *m, int status, int64_t took_us)
+{
+	unsigned i = index_of(status);
+	char label[RIGHTS_MEMBER_MAX + 16];
+
+	if (!m->stats.by_status[i])
+		m->stats.by_status[i] = member_counter(m, i);
+	metric_add(m->stats.by_status[i], 1);
+	if (took_us < 0)
+		return;
+	if (!m->stats.total) {
+		member_label(m, label);
+		m->stats.total = metric_histogram("lgsp_bus_member_answer_seconds", label,
+						  "Arrival to answer, by calling member");
+	}
+	metric_observe_us(m->stats.total, took_us);
+}
+
+uint64_t stats_count(struct metric *const by_status[static STATS_STATUSES], unsigned wire_status)
+{
+	return by_status[wire_status] ? (uint64_t)metric_value(by_status[wire_status]) : 0;
 }
 
 static void refresh_service(struct service *s)

@@ -10,6 +10,7 @@
 #include "common/base/metric.h"
 
 struct broker;
+struct member;
 struct service;
 
 /* Messages that got no answer, by reason. */
@@ -22,6 +23,7 @@ enum drop_reason {
 	DROP_FORGED_REPLY,   /* FINAL for another worker's token */
 	DROP_CLIENT_GONE,    /* the reply's caller left or does not read */
 	DROP_UNKNOWN_WORKER, /* FINAL of a connection that is no worker */
+	DROP_LATE_CANCEL,    /* CANCEL of a request that is no more, or never was */
 	DROP_REASONS,
 };
 
@@ -33,6 +35,12 @@ struct service_stats {
 	struct metric *by_status[STATS_STATUSES];
 	struct metric *wait, *total; /* arrival to dispatch, arrival to answer */
 	struct metric *queued, *queued_bytes, *in_flight, *workers, *credit;
+};
+
+/* Made when first counted. Beyond STATS_MEMBERS members share those of "other". */
+#define STATS_MEMBERS 128
+struct member_stats {
+	struct metric *by_status[STATS_STATUSES], *total;
 };
 
 struct stats {
@@ -48,6 +56,10 @@ void stats_drop(struct stats *s, enum drop_reason reason);
 /* status: 0 or ERR_…. */
 void stats_answered(struct service_stats *s, int status, int64_t took_us);
 void stats_refused(struct stats *s, int status);
+/* An answer to a member, of whoever; took_us < 0: it was refused, not answered. */
+void stats_member(struct member *m, int status, int64_t took_us);
+/* How often this status was answered. */
+uint64_t stats_count(struct metric *const by_status[static STATS_STATUSES], unsigned wire_status);
 /* Sets the gauges before they are read. */
 void stats_refresh(struct broker *b);
 

@@ -23,30 +23,17 @@
 #define AGAIN_US    50000
 #define APPLY_BYTES (64 << 20)
 
-/* An array of n messages of a type and the pointers to them, all initialised, in the arena. */
-#define NEW_LIST(arena, type, init, n, ret)                                                        \
-	do {                                                                                       \
-		type *list_ = arena_calloc(arena, (n) ? (n) : 1, sizeof *list_);                   \
-		(ret) = arena_calloc(arena, (n) ? (n) : 1, sizeof *(ret));                         \
-		CHECK(list_ && (ret));                                                             \
-		for (size_t i_ = 0; i_ < (n); i_++) {                                              \
-			init(&list_[i_]);                                                          \
-			(ret)[i_] = &list_[i_];                                                    \
-		}                                                                                  \
-	} while (0)
-
-/* "a b c" as an array of strings. */
-static const char **split(struct arena *arena, const char *words, size_t *ret_n)
+const char **profile_split(struct arena *arena, const char *by, const char *words, size_t *ret_n)
 {
 	size_t n = 0;
-	const char **list = arena_calloc(arena, strlen(words) / 2 + 1, sizeof *list);
+	const char **list = arena_calloc(arena, strlen(words) + 1, sizeof *list);
 
 	CHECK(list);
 	for (const char *p = words; *p;) {
-		size_t len = strcspn(p, " ");
+		size_t len = strcspn(p, by);
 
 		list[n++] = arena_memdup(arena, p, len);
-		p += len + (p[len] == ' ');
+		p += len + (p[len] != '\0');
 	}
 	*ret_n = n;
 	return list;
@@ -61,7 +48,7 @@ static void add_places(const struct profile *p, struct arena *arena,
 	const struct csv_table *agencies = &p->tables[PROFILE_AGENCIES];
 
 	in->n_units = units->n_rows;
-	NEW_LIST(arena, Directory__Unit, directory__unit__init, in->n_units, in->units);
+	PROFILE_LIST(arena, Directory__Unit, directory__unit__init, in->n_units, in->units);
 	for (size_t i = 0; i < in->n_units; i++) {
 		const char *const *c = units->rows[i].cells;
 
@@ -74,7 +61,8 @@ static void add_places(const struct profile *p, struct arena *arena,
 		in->units[i]->successor_code = c[UNIT_SUCCESSOR];
 	}
 	in->n_agencies = agencies->n_rows;
-	NEW_LIST(arena, Directory__Agency, directory__agency__init, in->n_agencies, in->agencies);
+	PROFILE_LIST(arena, Directory__Agency, directory__agency__init, in->n_agencies,
+		     in->agencies);
 	for (size_t i = 0; i < in->n_agencies; i++) {
 		const char *const *c = agencies->rows[i].cells;
 
@@ -108,8 +96,8 @@ static void add_calendar(const struct profile *p, struct arena *arena,
 	calendar->covers_from = date_text(arena, p->covers_from);
 	calendar->covers_to = date_text(arena, p->covers_to);
 	calendar->n_days = t->n_rows;
-	NEW_LIST(arena, Directory__CalendarDay, directory__calendar_day__init, t->n_rows,
-		 calendar->days);
+	PROFILE_LIST(arena, Directory__CalendarDay, directory__calendar_day__init, t->n_rows,
+		     calendar->days);
 	for (size_t i = 0; i < t->n_rows; i++) {
 		const char *const *c = t->rows[i].cells;
 
@@ -128,7 +116,7 @@ static void add_hours(const struct profile *p, struct arena *arena,
 	const size_t most = 7 * t->n_rows;
 	struct calendar_hours hours = {0};
 
-	NEW_LIST(arena, Directory__Hours, directory__hours__init, most, in->hours);
+	PROFILE_LIST(arena, Directory__Hours, directory__hours__init, most, in->hours);
 	for (size_t i = 0; i < t->n_rows; i++) {
 		const char *const *c = t->rows[i].cells;
 
@@ -156,7 +144,7 @@ static void add_officers(const struct profile *p, struct arena *arena,
 	const struct csv_table *t = &p->tables[PROFILE_OFFICERS];
 
 	in->n_officers = t->n_rows;
-	NEW_LIST(arena, Directory__Officer, directory__officer__init, t->n_rows, in->officers);
+	PROFILE_LIST(arena, Directory__Officer, directory__officer__init, t->n_rows, in->officers);
 	for (size_t i = 0; i < t->n_rows; i++) {
 		const char *const *c = t->rows[i].cells;
 		Directory__Officer *o = in->officers[i];
@@ -165,7 +153,7 @@ static void add_officers(const struct profile *p, struct arena *arena,
 		o->name = c[OFFICER_NAME];
 		o->agency_code = c[OFFICER_AGENCY];
 		o->post = c[OFFICER_POST];
-		o->roles = split(arena, c[OFFICER_ROLES], &o->n_roles);
+		o->roles = profile_split(arena, " ", c[OFFICER_ROLES], &o->n_roles);
 		o->valid_from = c[OFFICER_FROM];
 		o->valid_to = c[OFFICER_TO];
 	}
@@ -178,8 +166,8 @@ static void add_registers(const struct profile *p, struct arena *arena,
 	const struct csv_table *systems = &p->tables[PROFILE_SYSTEMS];
 
 	in->n_categories = categories->n_rows;
-	NEW_LIST(arena, Directory__CategoryEntry, directory__category_entry__init, in->n_categories,
-		 in->categories);
+	PROFILE_LIST(arena, Directory__CategoryEntry, directory__category_entry__init,
+		     in->n_categories, in->categories);
 	for (size_t i = 0; i < in->n_categories; i++) {
 		const char *const *c = categories->rows[i].cells;
 
@@ -191,7 +179,7 @@ static void add_registers(const struct profile *p, struct arena *arena,
 		in->categories[i]->valid_to = c[CATEGORY_TO];
 	}
 	in->n_systems = systems->n_rows;
-	NEW_LIST(arena, Directory__System, directory__system__init, in->n_systems, in->systems);
+	PROFILE_LIST(arena, Directory__System, directory__system__init, in->n_systems, in->systems);
 	for (size_t i = 0; i < in->n_systems; i++) {
 		const char *const *c = systems->rows[i].cells;
 
@@ -219,142 +207,6 @@ static const ProtobufCMessage *directory_part(const struct profile *p, struct ar
 	return &in->base;
 }
 
-/* --- dossier --- */
-
-/* Indexes of a file's rows whose first cell is code, in order. */
-static size_t rows_of(const struct csv_table *t, const char *code, const struct csv_row **ret)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < t->n_rows; i++) {
-		if (strcmp(t->rows[i].cells[0], code) == 0)
-			ret[n++] = &t->rows[i];
-	}
-	return n;
-}
-
-static const struct csv_row **rows_room(const struct csv_table *t, struct arena *arena)
-{
-	const struct csv_row **rows = arena_calloc(arena, t->n_rows + 1, sizeof *rows);
-
-	CHECK(rows);
-	return rows;
-}
-
-static void add_components(const struct profile *p, struct arena *arena, Dossier__Procedure *out)
-{
-	const struct csv_table *t = &p->tables[PROFILE_COMPONENTS];
-	const struct csv_row **rows = rows_room(t, arena);
-
-	out->n_components = rows_of(t, out->code, rows);
-	NEW_LIST(arena, Dossier__Component, dossier__component__init, out->n_components,
-		 out->components);
-	for (size_t i = 0; i < out->n_components; i++) {
-		const char *const *c = rows[i]->cells;
-		Dossier__Component *to = out->components[i];
-
-		to->code = c[COMPONENT_CODE];
-		to->name = c[COMPONENT_NAME];
-		to->required = strcmp(c[COMPONENT_REQUIRED], "true") == 0;
-		to->record_types = split(arena, c[COMPONENT_RECORDS], &to->n_record_types);
-		to->originals = (uint32_t)csv_number(c[COMPONENT_ORIGINALS]);
-		to->copies = (uint32_t)csv_number(c[COMPONENT_COPIES]);
-	}
-}
-
-static void add_form(const struct profile *p, struct arena *arena, Dossier__Procedure *out)
-{
-	const struct csv_table *t = &p->tables[PROFILE_FORM];
-	const struct csv_row **rows = rows_room(t, arena);
-
-	out->n_form = rows_of(t, out->code, rows);
-	NEW_LIST(arena, Dossier__FormFieldRule, dossier__form_field_rule__init, out->n_form,
-		 out->form);
-	for (size_t i = 0; i < out->n_form; i++) {
-		const char *const *c = rows[i]->cells;
-
-		out->form[i]->name = c[FORM_NAME];
-		out->form[i]->label = c[FORM_LABEL];
-		out->form[i]->type = c[FORM_TYPE];
-		out->form[i]->required = strcmp(c[FORM_REQUIRED], "true") == 0;
-		out->form[i]->max_length = (uint32_t)csv_number(c[FORM_MAX_LENGTH]);
-	}
-}
-
-static void add_steps(const struct profile *p, struct arena *arena, Dossier__Procedure *out)
-{
-	const struct csv_table *t = &p->tables[PROFILE_STEPS];
-	const struct csv_row **rows = rows_room(t, arena);
-
-	out->n_steps = rows_of(t, out->code, rows);
-	NEW_LIST(arena, Dossier__Step, dossier__step__init, out->n_steps, out->steps);
-	for (size_t i = 0; i < out->n_steps; i++) {
-		const char *const *c = rows[i]->cells;
-
-		out->steps[i]->ordinal = (uint32_t)csv_number(c[STEP_ORDINAL]);
-		out->steps[i]->role = c[STEP_ROLE];
-		out->steps[i]->agency_rule = c[STEP_AGENCY];
-		out->steps[i]->hours = (uint32_t)csv_number(c[STEP_HOURS]);
-		out->steps[i]->name = c[STEP_NAME];
-	}
-}
-
-static Dossier__LimitUnit limit_unit(const char *text)
-{
-	static const struct {
-		const char *text;
-		Dossier__LimitUnit unit;
-	} names[] = {
-		{"same_day", DOSSIER__LIMIT_UNIT__LIMIT_UNIT_SAME_DAY},
-		{"working_day", DOSSIER__LIMIT_UNIT__LIMIT_UNIT_WORKING_DAY},
-		{"calendar_day", DOSSIER__LIMIT_UNIT__LIMIT_UNIT_CALENDAR_DAY},
-		{"working_hour", DOSSIER__LIMIT_UNIT__LIMIT_UNIT_WORKING_HOUR},
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		if (strcmp(names[i].text, text) == 0)
-			return names[i].unit;
-	}
-	return DOSSIER__LIMIT_UNIT__LIMIT_UNIT_UNSPECIFIED;
-}
-
-static void add_procedure(const struct profile *p, struct arena *arena, const char *const *c,
-			  Dossier__Procedure *out)
-{
-	out->code = c[PROCEDURE_CODE];
-	out->name = c[PROCEDURE_NAME];
-	out->field = c[PROCEDURE_FIELD];
-	out->levels = c[PROCEDURE_LEVELS];
-	out->limit_unit = limit_unit(c[PROCEDURE_LIMIT_UNIT]);
-	out->limit_value = (uint32_t)csv_number(c[PROCEDURE_LIMIT_VALUE]);
-	out->fee_kind = c[PROCEDURE_FEE_KIND];
-	out->fee_vnd = csv_number(c[PROCEDURE_FEE]);
-	out->online_level = (uint32_t)csv_number(c[PROCEDURE_ONLINE_LEVEL]);
-	out->data_class = c[PROCEDURE_DATA_CLASS];
-	out->result_type = c[PROCEDURE_RESULT];
-	out->valid_from = c[PROCEDURE_FROM];
-	out->valid_to = c[PROCEDURE_TO];
-	add_components(p, arena, out);
-	add_form(p, arena, out);
-	add_steps(p, arena, out);
-}
-
-static const ProtobufCMessage *dossier_part(const struct profile *p, struct arena *arena)
-{
-	const struct csv_table *t = &p->tables[PROFILE_PROCEDURES];
-	Dossier__ImportProfileRequest *in = arena_alloc(arena, sizeof *in);
-
-	CHECK(in);
-	dossier__import_profile_request__init(in);
-	in->manifest_sha256 = p->manifest_sha256;
-	in->profile = p->name;
-	in->n_procedures = t->n_rows;
-	NEW_LIST(arena, Dossier__Procedure, dossier__procedure__init, t->n_rows, in->procedures);
-	for (size_t i = 0; i < t->n_rows; i++)
-		add_procedure(p, arena, t->rows[i].cells, in->procedures[i]);
-	return &in->base;
-}
-
 /* --- payment --- */
 
 static const ProtobufCMessage *payment_part(const struct profile *p, struct arena *arena)
@@ -368,7 +220,7 @@ static const ProtobufCMessage *payment_part(const struct profile *p, struct aren
 	in->manifest_sha256 = p->manifest_sha256;
 	in->profile = p->name;
 	in->n_fees = fees->n_rows;
-	NEW_LIST(arena, Payment__Fee, payment__fee__init, in->n_fees, in->fees);
+	PROFILE_LIST(arena, Payment__Fee, payment__fee__init, in->n_fees, in->fees);
 	for (size_t i = 0; i < in->n_fees; i++) {
 		const char *const *c = fees->rows[i].cells;
 
@@ -380,7 +232,7 @@ static const ProtobufCMessage *payment_part(const struct profile *p, struct aren
 		in->fees[i]->valid_to = c[FEE_TO];
 	}
 	in->n_accounts = accounts->n_rows;
-	NEW_LIST(arena, Payment__Account, payment__account__init, in->n_accounts, in->accounts);
+	PROFILE_LIST(arena, Payment__Account, payment__account__init, in->n_accounts, in->accounts);
 	for (size_t i = 0; i < in->n_accounts; i++) {
 		const char *const *c = accounts->rows[i].cells;
 
@@ -401,7 +253,7 @@ static void add_targets(const struct profile *p, struct arena *arena, Kpi__Impor
 	const struct csv_table *t = &p->tables[PROFILE_TARGETS];
 
 	in->n_targets = t->n_rows;
-	NEW_LIST(arena, Kpi__Target, kpi__target__init, in->n_targets, in->targets);
+	PROFILE_LIST(arena, Kpi__Target, kpi__target__init, in->n_targets, in->targets);
 	for (size_t i = 0; i < in->n_targets; i++) {
 		const char *const *c = t->rows[i].cells;
 
@@ -424,7 +276,7 @@ static const ProtobufCMessage *kpi_part(const struct profile *p, struct arena *a
 	in->manifest_sha256 = p->manifest_sha256;
 	in->profile = p->name;
 	in->n_indicators = t->n_rows;
-	NEW_LIST(arena, Kpi__Indicator, kpi__indicator__init, t->n_rows, in->indicators);
+	PROFILE_LIST(arena, Kpi__Indicator, kpi__indicator__init, t->n_rows, in->indicators);
 	for (size_t i = 0; i < t->n_rows; i++) {
 		const char *const *c = t->rows[i].cells;
 		Kpi__Indicator *out = in->indicators[i];
@@ -466,7 +318,8 @@ CHANGED_OF(kpi_changed, Kpi__ImportProfileReply)
 static const struct part parts[] = {
 	{"directory", directory_part, &directory__import_profile_reply__descriptor,
 	 directory_changed},
-	{"dossier", dossier_part, &dossier__import_profile_reply__descriptor, dossier_changed},
+	{"dossier", profile_dossier_part, &dossier__import_profile_reply__descriptor,
+	 dossier_changed},
 	{"payment", payment_part, &payment__import_profile_reply__descriptor, payment_changed},
 	{"kpi", kpi_part, &kpi__import_profile_reply__descriptor, kpi_changed},
 };

@@ -83,34 +83,80 @@ static const struct csv_column procedure_columns[] = {
 	{"result_type", CSV_TEXT, NULL, 0, 60},
 	{"valid_from", CSV_DATE, NULL, 0, 0},
 	{"valid_to", CSV_MAYBE_DATE, NULL, 0, 0},
+	{"internal", CSV_BOOL, NULL, 0, 0},
+	{"online_service", CSV_WORD, "information partial full", 0, 0},
+	{"eligible", CSV_BOOL, NULL, 0, 0},
+	{"decision_number", CSV_MAYBE, NULL, 0, 100},
+	{"decided_on", CSV_MAYBE_DATE, NULL, 0, 0},
+	{"published_on", CSV_MAYBE_DATE, NULL, 0, 0},
 	{"source", CSV_WORD, SOURCES, 0, 0},
 	{"note", CSV_MAYBE, NULL, 0, 500},
 };
 
 static const struct csv_column step_columns[] = {
-	{"procedure_code", CSV_TEXT, NULL, 0, 60},
-	{"ordinal", CSV_NUMBER, NULL, 1, 99},
-	{"role", CSV_WORD, ROLES, 0, 0},
-	{"agency_rule", CSV_WORD, "receiving competent", 0, 0},
-	{"hours", CSV_NUMBER, NULL, 1, 8000},
-	{"name", CSV_TEXT, NULL, 0, 200},
+	{"procedure_code", CSV_TEXT, NULL, 0, 60}, {"ordinal", CSV_NUMBER, NULL, 1, 99},
+	{"role", CSV_WORD, ROLES, 0, 0},           {"agency_rule", CSV_TEXT, NULL, 0, 35},
+	{"hours", CSV_NUMBER, NULL, 1, 8000},      {"name", CSV_TEXT, NULL, 0, 200},
+	{"actions", CSV_MAYBE, NULL, 0, 500},      {"source", CSV_WORD, SOURCES, 0, 0},
+};
+
+static const struct csv_column opinion_columns[] = {
+	{"procedure_code", CSV_TEXT, NULL, 0, 60}, {"ordinal", CSV_NUMBER, NULL, 1, 99},
+	{"agency_code", CSV_TEXT, NULL, 0, 35},    {"hours", CSV_NUMBER, NULL, 1, 8000},
+	{"question", CSV_TEXT, NULL, 0, 1000},     {"source", CSV_WORD, SOURCES, 0, 0},
+};
+
+static const struct csv_column legal_columns[] = {
+	{"procedure_code", CSV_TEXT, NULL, 0, 60}, {"number", CSV_TEXT, NULL, 0, 100},
+	{"title", CSV_TEXT, NULL, 0, 500},         {"article", CSV_MAYBE, NULL, 0, 200},
 	{"source", CSV_WORD, SOURCES, 0, 0},
+};
+
+static const struct csv_column item_columns[] = {
+	{"procedure_code", CSV_TEXT, NULL, 0, 60},
+	{"code", CSV_TEXT, NULL, 0, 60},
+	{"name", CSV_TEXT, NULL, 0, 200},
+	{"kind", CSV_WORD, "phi le_phi", 0, 0},
+	{"amount_vnd", CSV_NUMBER, NULL, 1, AMOUNT_MAX_VND},
+	{"per", CSV_MAYBE, NULL, 0, 20},
+	{"timing", CSV_WORD, "before during after", 0, 0},
+	{"exempt_online", CSV_BOOL, NULL, 0, 0},
+	{"source", CSV_WORD, SOURCES, 0, 0},
+};
+
+static const struct csv_column channel_columns[] = {
+	{"channel", CSV_WORD, "counter post own_portal national_portal", 0, 0},
+	{"opens", CSV_DATE, NULL, 0, 0},
+	{"closes", CSV_MAYBE_DATE, NULL, 0, 0},
+	{"legal_basis", CSV_TEXT, NULL, 0, 200},
+	{"instead", CSV_MAYBE, NULL, 0, 200},
 };
 
 static const struct csv_column component_columns[] = {
 	{"procedure_code", CSV_TEXT, NULL, 0, 60}, {"code", CSV_TEXT, NULL, 0, 60},
 	{"name", CSV_TEXT, NULL, 0, 500},          {"required", CSV_BOOL, NULL, 0, 0},
 	{"record_types", CSV_MAYBE, NULL, 0, 500}, {"originals", CSV_NUMBER, NULL, 0, 99},
-	{"copies", CSV_NUMBER, NULL, 0, 99},       {"source", CSV_WORD, SOURCES, 0, 0},
+	{"copies", CSV_NUMBER, NULL, 0, 99},       {"required_if", CSV_MAYBE, NULL, 0, 500},
+	{"source", CSV_WORD, SOURCES, 0, 0},
 };
 
 static const struct csv_column form_columns[] = {
 	{"procedure_code", CSV_TEXT, NULL, 0, 60},
 	{"name", CSV_TEXT, NULL, 0, 80},
 	{"label", CSV_TEXT, NULL, 0, 200},
-	{"type", CSV_WORD, "text date integer citizen_number phone", 0, 0},
+	{"type", CSV_WORD,
+	 "text date integer decimal money choice boolean citizen_number tax_code phone email "
+	 "agency",
+	 0, 0},
 	{"required", CSV_BOOL, NULL, 0, 0},
-	{"max_length", CSV_NUMBER, NULL, 1, 4000},
+	{"max_length", CSV_NUMBER, NULL, 1, 2000},
+	{"min_length", CSV_NUMBER, NULL, 0, 2000},
+	{"pattern", CSV_MAYBE, NULL, 0, 20},
+	{"date_rule", CSV_MAYBE, NULL, 0, 20},
+	{"min", CSV_MAYBE, NULL, 0, 14},
+	{"max", CSV_MAYBE, NULL, 0, 14},
+	{"options", CSV_MAYBE, NULL, 0, 4000},
+	{"required_if", CSV_MAYBE, NULL, 0, 500},
 	{"source", CSV_WORD, SOURCES, 0, 0},
 };
 
@@ -166,6 +212,10 @@ static const struct csv_table empty_tables[PROFILE_FILES] = {
 	[PROFILE_STEPS] = FILE_OF("steps.csv", step_columns),
 	[PROFILE_COMPONENTS] = FILE_OF("components.csv", component_columns),
 	[PROFILE_FORM] = FILE_OF("form-fields.csv", form_columns),
+	[PROFILE_OPINIONS] = FILE_OF("opinions.csv", opinion_columns),
+	[PROFILE_LEGAL] = FILE_OF("legal-basis.csv", legal_columns),
+	[PROFILE_ITEMS] = FILE_OF("fee-items.csv", item_columns),
+	[PROFILE_CHANNELS] = FILE_OF("channels.csv", channel_columns),
 	[PROFILE_FEES] = FILE_OF("fees.csv", fee_columns),
 	[PROFILE_ACCOUNTS] = FILE_OF("accounts.csv", account_columns),
 	[PROFILE_INDICATORS] = FILE_OF("indicators.csv", indicator_columns),

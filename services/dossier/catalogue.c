@@ -161,6 +161,11 @@ static int insert(struct call *c, const struct import *im, const char *manifest)
 	ev.valid_from = p->valid_from;
 	ev.valid_to = p->valid_to;
 	ev.result_type = p->result_type;
+	ev.internal = p->internal;
+	ev.online_service = p->online_service;
+	ev.online_eligible = p->online_eligible;
+	ev.decided_on = p->decided_on;
+	ev.published_on = p->published_on;
 	tx_event(c, "dossier.procedure_put", p->code, p->version, &ev.base);
 	return 0;
 }
@@ -180,7 +185,7 @@ static int import_all(struct call *c, const Dossier__ImportProfileRequest *in,
 		      struct import *imports, int32_t *ret_changed)
 {
 	const char **codes = arena_calloc(c->arena, in->n_procedures, sizeof(*codes));
-	int slot, r = 0;
+	int slot, channels, r = 0;
 
 	if (!codes)
 		return err_set(&c->err, &err_too_large, NULL, "arena");
@@ -189,6 +194,7 @@ static int import_all(struct call *c, const Dossier__ImportProfileRequest *in,
 	tx_begin(c);
 	db_add_args(&c->tx, &lock_catalogue, NULL, 0);
 	slot = tx_add(c, &read_versions, DB_TEXTS(codes, in->n_procedures));
+	channels = channels_add(c);
 	if (tx_flush(c) < 0)
 		return c->err.status;
 	for (size_t i = 0; i < in->n_procedures && r == 0; i++) {
@@ -200,6 +206,7 @@ static int import_all(struct call *c, const Dossier__ImportProfileRequest *in,
 		r = insert(c, &imports[i], in->manifest_sha256);
 		++*ret_changed;
 	}
+	*ret_changed += channels_import(c, channels, in);
 	return r;
 }
 
@@ -214,7 +221,8 @@ DOSSIER_HANDLER(import_profile, ImportProfile)
 		err_set(&c->err, &err_too_large, NULL, "arena");
 		return call_fail(c);
 	}
-	if (check_import(c, in, imports) < 0 || import_all(c, in, imports, &out.changed) < 0)
+	if (check_import(c, in, imports) < 0 || channels_check_import(c, in) < 0 ||
+	    import_all(c, in, imports, &out.changed) < 0)
 		return call_fail(c);
 	if (tx_commit(c, &out.base) < 0)
 		return call_fail(c);

@@ -19,6 +19,7 @@
 #include "lgsp/dossier/v1/lists.pb-c.h"
 #include "lgsp/dossier/v1/proof.pb-c.h"
 #include "services/dossier/rules.h"
+#include "services/dossier/rules_deadline.h"
 
 /* A dossier with the facts of its procedure; strings live as long as the transaction's results. */
 struct dossier {
@@ -127,6 +128,31 @@ int dossier_finish(struct call *c, struct dossier *d);
 /* Counts the due date anew, from now, by the calendar of the day. */
 int dossier_start_clock(struct call *c, struct dossier *d);
 
+/* --- what due dates are counted with (due.c) --- */
+
+struct due_office {
+	struct rules_office office;
+	int32_t calendar_version;
+	int64_t directory_pos; /* of the newest row among them, stored beside a due date */
+};
+
+/* The calendar and the hours of an agency; release it. ERR_UNAVAILABLE while there is none. */
+int due_office_get(struct call *c, const char *agency_code, struct due_office *ret);
+void due_office_put(struct due_office *office);
+/* The dossier's due date, with what it was counted with. */
+void due_set(struct dossier *d, const struct due_office *office, struct calendar_due due);
+
+/*
+ * Queues the reading of what has moved the due date since the clock runs; due_recount() counts it
+ * again from there, after a flush.
+ */
+int due_shifts_add(struct call *c, const char *code);
+struct calendar_due due_recount(const struct call *c, int slot, const struct due_office *office,
+				const struct dossier *d);
+/* Queues dossier.due_changed of the saved dossier. */
+void due_changed_event(struct call *c, const struct dossier *d, int64_t before_us,
+		       const char *reason);
+
 /* Subject of the caller, or its member when it speaks for itself. */
 const char *dossier_actor(const struct call *c);
 /* Its roles, space-separated. */
@@ -181,6 +207,13 @@ int catalogue_add(struct call *c, const char *code, int32_t day);
 int catalogue_read(struct call *c, int slot, const char *code, struct err *err,
 		   const Dossier__Procedure **ret_procedure);
 
+/* --- channels (channels.c) --- */
+
+/* The channels of a profile: checked, then compared with the list in the slot of channels_add(). */
+int channels_check_import(struct call *c, const Dossier__ImportProfileRequest *in);
+int channels_add(struct call *c);
+/* Queues the new list when it differs; how many rules are new or different. */
+int32_t channels_import(struct call *c, int slot, const Dossier__ImportProfileRequest *in);
 /* --- handlers --- */
 
 #define DOSSIER_HANDLER(name, Name)                                                                \

@@ -1,11 +1,10 @@
 /*
- * Due dates beyond the calendar's coverage are provisional. When a newer calendar has come, this
- * job counts them again from acceptance (or reopening), all pauses included, and says so by event.
+ * What due dates are counted with, and counting them again: by a job when they were provisional and
+ * a newer calendar has come, else only by command (deadline.c).
  */
 #include <string.h>
 
 #include "common/base/base.h"
-
 #include "common/svc/refdata.h"
 #include "services/dossier/dossier.h"
 
@@ -15,94 +14,161 @@ static const struct db_stmt find_provisional = {
 	"SELECT code FROM dossier WHERE due_provisional AND state IN (2, 4, 5, 6, 8)"
 	" AND calendar_version < $1 ORDER BY code LIMIT $2 FOR UPDATE SKIP LOCKED"};
 
-static const struct db_stmt read_pauses = {
-	"SELECT p.from_at, p.to_at FROM pause p JOIN dossier d ON d.code = p.dossier"
-	" WHERE p.dossier = $1 AND p.from_at >= d.clock_from_at ORDER BY p.from_at LIMIT $2"};
+/* A pause moves the due date when it ends, an extension when it is given. */
+static const struct db_stmt read_shifts = {
+	"SELECT false, p.from_at, p.to_at, 0, NULL::date, p.to_at AS at FROM pause p"
+	" JOIN dossier d ON d.code = p.dossier WHERE p.dossier = $1 AND p.from_at >= "
+	"d.clock_from_at"
+	" UNION ALL SELECT true, NULL, NULL, e.working_days, e.to_day, e.at FROM extension e"
+	" JOIN dossier d ON d.code = e.dossier WHERE e.dossier = $1 AND e.at >= d.clock_from_at"
+	" ORDER BY at LIMIT $2"};
 
 static const struct db_stmt touch = {
 	"UPDATE dossier SET calendar_version = $2, directory_pos = $3 WHERE code = $1"};
 
-struct job {
-	const struct calendar *cal;
-	int64_t directory_pos;
-	int n;
-	struct {
-		const char *code;
-		int dossier, pauses; /* slots */
-	} item[PER_RUN];
-};
+/* --- the office --- */
 
-static struct calendar_due count(const struct call *c, const struct job *job, int slot,
-				 const struct dossier *d)
+int due_office_get(struct call *c, const char *agency_code, struct due_office *ret)
 {
-	struct rules_pause pauses[RULES_PAUSES_MAX];
+	struct due_office o = {.directory_pos = 0};
+	int64_t hours_pos;
+	int r = refdata_calendar(c, &o.office.cal, &o.directory_pos);
+
+	if (r < 0)
+		return r;
+	r = refdata_hours(c, agency_code, &o.office.hours, &hours_pos);
+	if (r < 0) {
+		refdata_calendar_put(o.office.cal);
+		return r;
+	}
+	o.calendar_version = calendar_version(o.office.cal);
+	if (hours_pos > o.directory_pos)
+		o.directory_pos = hours_pos;
+	*ret = o;
+	return 0;
+}
+
+void due_office_put(struct due_office *office)
+{
+	refdata_calendar_put(office->office.cal);
+	office->office.cal = NULL;
+}
+
+void due_set(struct dossier *d, const struct due_office *office, struct calendar_due due)
+{
+	d->due_us = due.due_us;
+	d->due_provisional = due.provisional;
+	d->calendar_version = office->calendar_version;
+	d->directory_pos = office->directory_pos;
+}
+
+/* --- counting again --- */
+
+int due_shifts_add(struct call *c, const char *code)
+{
+	return tx_add(c, &read_shifts, DB_TEXT(code), DB_INT8(RULES_SHIFTS_MAX));
+}
+
+struct calendar_due due_recount(const struct call *c, int slot, const struct due_office *office,
+				const struct dossier *d)
+{
+	struct rules_shift shifts[RULES_SHIFTS_MAX];
 	int n = db_rows(&c->tx, slot);
 
 	for (int i = 0; i < n; i++)
-		pauses[i] = (struct rules_pause){
-			.from_us = db_get_time_us(&c->tx, slot, i, 0),
-			.to_us = db_get_time_us(&c->tx, slot, i, 1),
+		shifts[i] = (struct rules_shift){
+			.is_extension = db_get_bool(&c->tx, slot, i, 0),
+			.pause = {.from_us = db_get_time_us(&c->tx, slot, i, 1),
+				  .to_us = db_get_time_us(&c->tx, slot, i, 2)},
+			.extension = {.working_days = (int)db_get_int(&c->tx, slot, i, 3),
+				      .to_day = db_get_date(&c->tx, slot, i, 4)},
 		};
-	return rules_due(job->cal, d->limit, d->clock_from_us, pauses, (size_t)n);
+	return rules_due(&office->office, d->limit, d->clock_from_us, shifts, (size_t)n);
 }
 
-static void recount(struct call *c, const struct job *job, int i)
+void due_changed_event(struct call *c, const struct dossier *d, int64_t before_us,
+		       const char *reason)
 {
 	Dossier__DossierDueChanged ev = DOSSIER__DOSSIER_DUE_CHANGED__INIT;
-	struct calendar_due due;
-	struct dossier d;
 
-	CHECK(dossier_read(c, job->item[i].dossier, job->item[i].code, &d)); /* locked before */
-	due = count(c, job, job->item[i].pauses, &d);
-	d.calendar_version = calendar_version(job->cal);
-	d.directory_pos = job->directory_pos;
-	if (due.due_us == d.due_us && due.provisional) {
-		tx_add(c, &touch, DB_TEXT(d.code), DB_INT4(d.calendar_version),
-		       DB_INT8(d.directory_pos));
-		return;
-	}
-	d.due_us = due.due_us;
-	d.due_provisional = due.provisional;
-	dossier_save(c, &d, rules_action_name(RULES_RECOUNT), "calendar");
-	ev.code = d.code;
-	ev.due_us = d.due_us;
-	ev.due_provisional = d.due_provisional;
-	ev.reason = "calendar";
-	tx_event(c, "dossier.due_changed", d.code, d.version, &ev.base);
+	ev.code = d->code;
+	ev.due_us = d->due_us;
+	ev.due_provisional = d->due_provisional;
+	ev.reason = reason;
+	ev.due_before_us = before_us;
+	ev.calendar_version = d->calendar_version;
+	tx_event(c, "dossier.due_changed", d->code, d->version, &ev.base);
 }
 
-static int find(struct call *c, struct job *job)
+/* --- the job --- */
+
+struct job {
+	int n;
+	struct {
+		const char *code;
+		int dossier, shifts; /* slots */
+	} item[PER_RUN];
+};
+
+static int recount(struct call *c, const struct job *job, int i)
+{
+	struct due_office office;
+	struct calendar_due due;
+	struct dossier d;
+	int64_t before;
+
+	CHECK(dossier_read(c, job->item[i].dossier, job->item[i].code, &d)); /* locked before */
+	if (due_office_get(c, d.agencies.competent, &office) < 0)
+		return c->err.status;
+	due = due_recount(c, job->item[i].shifts, &office, &d);
+	before = d.due_us;
+	due_set(&d, &office, due);
+	due_office_put(&office);
+	if (due.due_us == before && due.provisional) {
+		tx_add(c, &touch, DB_TEXT(d.code), DB_INT4(d.calendar_version),
+		       DB_INT8(d.directory_pos));
+		return 0;
+	}
+	dossier_save(c, &d, rules_action_name(RULES_RECOUNT), "calendar");
+	due_changed_event(c, &d, before, "calendar");
+	return 0;
+}
+
+static int find(struct call *c, struct job *job, int32_t version)
 {
 	int slot;
 
 	tx_begin(c);
-	slot = tx_add(c, &find_provisional, DB_INT4(calendar_version(job->cal)), DB_INT8(PER_RUN));
+	slot = tx_add(c, &find_provisional, DB_INT4(version), DB_INT8(PER_RUN));
 	if (tx_flush(c) < 0)
 		return c->err.status;
 	job->n = db_rows(&c->tx, slot);
 	for (int i = 0; i < job->n; i++) {
 		job->item[i].code = db_get_text(&c->tx, slot, i, 0);
 		job->item[i].dossier = dossier_lock_add(c, job->item[i].code);
-		job->item[i].pauses = tx_add(c, &read_pauses, DB_TEXT(job->item[i].code),
-					     DB_INT8(RULES_PAUSES_MAX));
+		job->item[i].shifts = due_shifts_add(c, job->item[i].code);
 	}
 	return job->n > 0 ? tx_flush(c) : 0;
 }
 
 int dossier_job_due(struct call *c)
 {
+	const struct calendar *cal;
 	struct job job = {.n = 0};
-	int r = refdata_calendar(c, &job.cal, &job.directory_pos);
+	int64_t pos;
+	int32_t version;
+	int r = refdata_calendar(c, &cal, &pos);
 
 	if (r == ERR_UNAVAILABLE)
 		return 0; /* no calendar yet, so nothing was counted with one */
 	if (r < 0)
 		return r;
-	r = find(c, &job);
+	version = calendar_version(cal);
+	refdata_calendar_put(cal);
+	r = find(c, &job, version);
 	for (int i = 0; i < job.n && r == 0; i++)
-		recount(c, &job, i);
+		r = recount(c, &job, i);
 	if (r == 0 && job.n > 0)
 		r = tx_commit(c, NULL);
-	refdata_calendar_put(job.cal);
 	return r < 0 ? r : job.n;
 }

@@ -18,12 +18,28 @@ static const struct err_kind not_competent = {
 	"Cơ quan %s không có thẩm quyền giải quyết thủ tục này",
 	"agency %s is not of a level that decides this procedure"};
 
-/* Levels of the receiving and of the competent agency; NULL when not in force. */
-static const struct db_stmt read_levels = {
-	"SELECT (SELECT level FROM ref_agency WHERE code = $1 AND valid_from <= $3"
-	" AND valid_to >= $3 ORDER BY valid_from DESC LIMIT 1),"
+static const struct err_kind channel_closed = {ERR_INVALID, "CHANNEL_CLOSED",
+					       "Kênh nộp hồ sơ này đã đóng từ %s",
+					       "this way of filing has been closed since %s"};
+static const struct err_kind channel_not_open = {ERR_INVALID, "CHANNEL_CLOSED",
+						 "Kênh nộp hồ sơ này chưa mở (mở từ: %s)",
+						 "this way of filing is not open yet (opens: %s)"};
+
+/*
+ * Levels of the receiving and of the competent agency, NULL when not in force. Then the channel:
+ * whether it is open, since when it is closed with the place to go, from when it will be open.
+ */
+static const struct db_stmt read_places = {
+	"WITH ch AS (SELECT opens, closes, instead FROM channel_rule WHERE channel = $4"
+	"  AND version = (SELECT max(version) FROM channel_rule))"
+	" SELECT (SELECT level FROM ref_agency WHERE code = $1 AND valid_from <= $3"
+	"  AND valid_to >= $3 ORDER BY valid_from DESC LIMIT 1),"
 	" (SELECT level FROM ref_agency WHERE code = $2 AND valid_from <= $3"
-	" AND valid_to >= $3 ORDER BY valid_from DESC LIMIT 1)"};
+	"  AND valid_to >= $3 ORDER BY valid_from DESC LIMIT 1),"
+	" EXISTS (SELECT 1 FROM ch WHERE opens <= $3 AND closes >= $3),"
+	" (SELECT to_char(closes + 1, 'YYYY-MM-DD') || ': ' || instead FROM ch WHERE closes < $3"
+	"  ORDER BY closes DESC LIMIT 1),"
+	" (SELECT to_char(opens, 'YYYY-MM-DD') FROM ch WHERE opens > $3 ORDER BY opens LIMIT 1)"};
 
 static const struct db_stmt read_held = {
 	"SELECT record_id, type, CASE dossier WHEN '' THEN agency ELSE dossier END"
@@ -83,7 +99,7 @@ struct filing {
 	char secret[RECEIPT_SECRET_CHARS + 1];
 	struct err found; /* every broken rule */
 	struct {
-		int procedure, levels, held, ordinal;
+		int procedure, places, held, ordinal;
 	} slot;
 };
 
@@ -172,8 +188,8 @@ static void add_reads(struct call *c, struct filing *f)
 	const Dossier__SubmitRequest *in = f->in;
 
 	f->slot.procedure = catalogue_add(c, in->procedure_code, f->today);
-	f->slot.levels = tx_add(c, &read_levels, DB_TEXT(in->agency_code), DB_TEXT(f->competent),
-				DB_DATE(f->today));
+	f->slot.places = tx_add(c, &read_places, DB_TEXT(in->agency_code), DB_TEXT(f->competent),
+				DB_DATE(f->today), DB_INT4(in->channel));
 	f->slot.held = tx_add(c, &read_held, DB_TEXT(f->owner_key), DB_DATE(f->today));
 	/* Only for a filing that may succeed: the counter's row is locked until the end. */
 	if (f->found.status == 0)
@@ -200,15 +216,29 @@ static void check_agencies(struct call *c, struct filing *f)
 	bool two = in->competent_agency_code[0] != '\0';
 	const char *field = two ? "competent_agency_code" : "agency_code";
 
-	if (db_is_null(&c->tx, f->slot.levels, 0, 0))
+	if (db_is_null(&c->tx, f->slot.places, 0, 0))
 		err_add(&f->found, &agency_not_in_force, "agency_code", in->agency_code);
-	if (db_is_null(&c->tx, f->slot.levels, 0, 1)) {
+	if (db_is_null(&c->tx, f->slot.places, 0, 1)) {
 		if (two)
 			err_add(&f->found, &agency_not_in_force, field, f->competent);
 	} else if (f->procedure &&
-		   !strstr(f->procedure->levels, db_get_text(&c->tx, f->slot.levels, 0, 1))) {
+		   !strstr(f->procedure->levels, db_get_text(&c->tx, f->slot.places, 0, 1))) {
 		err_add(&f->found, &not_competent, field, f->competent);
 	}
+}
+
+static void check_channel(struct call *c, struct filing *f)
+{
+	const struct db_tx *tx = &c->tx;
+	int slot = f->slot.places;
+
+	if (f->in->channel == DOSSIER__CHANNEL__CHANNEL_UNSPECIFIED || db_get_bool(tx, slot, 0, 2))
+		return;
+	if (!db_is_null(tx, slot, 0, 3))
+		err_add(&f->found, &channel_closed, "channel", db_get_text(tx, slot, 0, 3));
+	else
+		err_add(&f->found, &channel_not_open, "channel",
+			db_is_null(tx, slot, 0, 4) ? "?" : db_get_text(tx, slot, 0, 4));
 }
 
 /* Every rule that needs the database. 0 when all hold, else c->err has all that do not. */
@@ -220,6 +250,7 @@ static int check(struct call *c, struct filing *f)
 	if (r < 0)
 		return r;
 	check_agencies(c, f);
+	check_channel(c, f);
 	read_held_records(c, f);
 	if (f->procedure) {
 		f->components =

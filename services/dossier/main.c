@@ -46,7 +46,7 @@ static const struct svc dossier_service = {
 	.n_jobs = ARRAY_LEN(jobs),
 	.env = env,
 	.n_env = ARRAY_LEN(env),
-	.schema_version = 4,
+	.schema_version = 6,
 	.start = start,
 };
 

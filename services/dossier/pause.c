@@ -1,7 +1,6 @@
 /* The clock of a dossier: when it stands, when it runs again, when it has run out. */
 #include <string.h>
 
-#include "common/svc/refdata.h"
 #include "services/dossier/dossier.h"
 
 static const struct db_stmt insert_pause = {
@@ -9,18 +8,13 @@ static const struct db_stmt insert_pause = {
 
 int dossier_start_clock(struct call *c, struct dossier *d)
 {
-	const struct calendar *cal;
-	struct calendar_due due;
-	int r = refdata_calendar(c, &cal, &d->directory_pos);
+	struct due_office office;
 
-	if (r < 0)
-		return r;
+	if (due_office_get(c, d->agencies.competent, &office) < 0)
+		return c->err.status;
 	d->clock_from_us = c->now_us;
-	due = rules_due(cal, d->limit, d->clock_from_us, NULL, 0);
-	d->due_us = due.due_us;
-	d->due_provisional = due.provisional;
-	d->calendar_version = calendar_version(cal);
-	refdata_calendar_put(cal);
+	due_set(d, &office, rules_due(&office.office, d->limit, d->clock_from_us, NULL, 0));
+	due_office_put(&office);
 	return 0;
 }
 
@@ -30,21 +24,17 @@ int dossier_start_clock(struct call *c, struct dossier *d)
  */
 static int move_due(struct call *c, struct dossier *d, struct rules_pause pause)
 {
-	const struct calendar *cal;
+	struct due_office office;
 	struct calendar_due due;
-	int64_t pos;
-	int r = refdata_calendar(c, &cal, &pos);
 
-	if (r < 0)
-		return r;
-	due = rules_due_after_pause(cal, d->limit, d->due_us, pause);
-	if (!d->due_provisional) {
-		d->calendar_version = calendar_version(cal);
-		d->directory_pos = pos;
-	}
-	d->due_us = due.due_us;
-	d->due_provisional = d->due_provisional || due.provisional;
-	refdata_calendar_put(cal);
+	if (due_office_get(c, d->agencies.competent, &office) < 0)
+		return c->err.status;
+	due = rules_due_after_pause(&office.office, d->limit, d->due_us, pause);
+	if (d->due_provisional)
+		d->due_us = due.due_us;
+	else
+		due_set(d, &office, due);
+	due_office_put(&office);
 	return 0;
 }
 

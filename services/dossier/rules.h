@@ -148,23 +148,6 @@ struct rules_limit {
 	int value;
 };
 
-struct rules_pause {
-	int64_t from_us, to_us;
-};
-
-/* Due date of a dossier accepted at accepted_us after these pauses, in order; 0 without a limit. */
-struct calendar_due rules_due(const struct calendar *cal, struct rules_limit limit,
-			      int64_t accepted_us, const struct rules_pause *pauses,
-			      size_t n_pauses);
-/* The due date after one more pause. */
-struct calendar_due rules_due_after_pause(const struct calendar *cal, struct rules_limit limit,
-					  int64_t due_us, struct rules_pause pause);
-
-/*
- * The verdict on the deadline, by date as the national statistics count it (no due date: on time).
- */
-Dossier__Verdict rules_verdict(int64_t due_us, int64_t finished_us);
-
 /* --- codes --- */
 
 /* "H40.31.01-240521-0001". */

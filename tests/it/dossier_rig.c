@@ -122,6 +122,21 @@ static void make_procedure(Dossier__Procedure *p, const char *code, const char *
 	p->result_type = "KQ";
 }
 
+static void make_channels(struct bundle *b)
+{
+	for (int i = 0; i < 4; i++) {
+		dossier__channel_rule__init(&b->channel[i]);
+		b->channel[i].channel = (Dossier__Channel)(i + 1);
+		b->channel[i].opens = "2021-01-01";
+		b->channel[i].legal_basis = "Nghị định 61/2018/NĐ-CP";
+		b->channels[i] = &b->channel[i];
+	}
+	b->channels[4] = &b->channel[4];
+	dossier__channel_rule__init(&b->channel[4]);
+	b->in.channels = b->channels;
+	b->in.n_channels = 4;
+}
+
 void make_bundle(struct bundle *b)
 {
 	memset(b, 0, sizeof(*b));
@@ -159,6 +174,7 @@ void make_bundle(struct bundle *b)
 	b->in.profile = "test";
 	b->in.procedures = b->list;
 	b->in.n_procedures = 3;
+	make_channels(b);
 }
 
 int import(struct ask *a, const struct bundle *b)
@@ -399,7 +415,7 @@ int set_up(void **state)
 	rig.svc = start_service(NULL);
 	ask_init(&a, rig.ops, "dossier");
 	make_bundle(&b);
-	CHECK(import(&a, &b) == 3);
+	CHECK(import(&a, &b) == 7); /* with four channels */
 	ask_done(&a);
 	return 0;
 }

@@ -55,6 +55,8 @@ struct bundle {
 	Dossier__Component *components[2];
 	Dossier__FormFieldRule rule;
 	Dossier__FormFieldRule *rules[1];
+	Dossier__ChannelRule channel[5]; /* the four, open; one more to fill in */
+	Dossier__ChannelRule *channels[5];
 };
 
 struct filing {

@@ -260,6 +260,23 @@ static void metrics_count_across_threads(void **state)
 	buf_done(&buf);
 }
 
+static void percentiles_are_as_fine_as_the_buckets(void **state)
+{
+	struct metric *h = metric_histogram("t_percentile_seconds", "", "Time.");
+
+	(void)state;
+	assert_int_equal(metric_percentile_us(h, 50), 0);
+	for (int i = 0; i < 100; i++)
+		metric_observe_us(h, i < 90 ? 200 : 4000);
+	assert_in_range(metric_percentile_us(h, 50), 100, 250);
+	assert_in_range(metric_percentile_us(h, 90), 200, 250);
+	assert_in_range(metric_percentile_us(h, 99), 2500, 5000);
+	for (int i = 0; i < 10000; i++)
+		metric_observe_us(h, 90000000);
+	assert_int_equal(metric_percentile_us(h, 99), 30000000);
+	assert_int_equal(metric_percentile_us(metric_counter("t_total", "", "Things."), 50), 0);
+}
+
 static void metrics_group_by_name(void **state)
 {
 	struct buf buf;
@@ -407,6 +424,7 @@ int main(void)
 		cmocka_unit_test(log_lines_are_bounded),
 		cmocka_unit_test(log_level_must_be_known),
 		cmocka_unit_test(metrics_count_across_threads),
+		cmocka_unit_test(percentiles_are_as_fine_as_the_buckets),
 		cmocka_unit_test(metrics_group_by_name),
 		cmocka_unit_test(metrics_overflow_is_shared),
 		cmocka_unit_test(check_aborts),

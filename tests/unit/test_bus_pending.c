@@ -12,6 +12,7 @@
 #include "common/base/clock.h"
 #include "services/bus/pending.h"
 
+#define ID ((const uint8_t *)"0123456789abcdef")
 #define T0 (1000 * CLOCK_US_PER_S)
 
 static int setup(void **state)
@@ -29,8 +30,8 @@ static int teardown(void **state)
 static void token_finds_its_entry_only(void **state)
 {
 	struct pending_table *t = *state;
-	struct pending *a = pending_add(t, T0, T0 + 1000000, 10);
-	struct pending *b = pending_add(t, T0, T0 + 1000000, 20);
+	struct pending *a = pending_add(t, T0, T0 + 1000000, 10, ID);
+	struct pending *b = pending_add(t, T0, T0 + 1000000, 20, ID);
 	uint8_t ta[BUS_TOKEN_BYTES], tb[BUS_TOKEN_BYTES], wrong[BUS_TOKEN_BYTES];
 
 	pending_token(a, ta);
@@ -52,13 +53,13 @@ static void token_finds_its_entry_only(void **state)
 static void old_tokens_find_nothing(void **state)
 {
 	struct pending_table *t = *state;
-	struct pending *a = pending_add(t, T0, T0 + 1000000, 10), *b;
+	struct pending *a = pending_add(t, T0, T0 + 1000000, 10, ID), *b;
 	uint8_t old[BUS_TOKEN_BYTES], now[BUS_TOKEN_BYTES];
 
 	pending_token(a, old);
 	pending_remove(t, a);
 	assert_null(pending_find(t, old, sizeof(old)));
-	b = pending_add(t, T0, T0 + 1000000, 10);
+	b = pending_add(t, T0, T0 + 1000000, 10, ID);
 	assert_ptr_equal(a, b); /* the same slot, another generation */
 	assert_null(pending_find(t, old, sizeof(old)));
 	pending_token(b, old);
@@ -74,12 +75,12 @@ static void table_is_bounded(void **state)
 	struct pending *p = NULL;
 
 	for (int i = 0; i < 1000; i++) {
-		p = pending_add(t, T0, T0 + 1000000, 1);
+		p = pending_add(t, T0, T0 + 1000000, 1, ID);
 		assert_non_null(p);
 	}
-	assert_null(pending_add(t, T0, T0 + 1000000, 1));
+	assert_null(pending_add(t, T0, T0 + 1000000, 1, ID));
 	pending_remove(t, p);
-	assert_non_null(pending_add(t, T0, T0 + 1000000, 1));
+	assert_non_null(pending_add(t, T0, T0 + 1000000, 1, ID));
 }
 
 struct expiry {
@@ -112,7 +113,7 @@ static void nothing_expires_early_and_all_within_two_ticks(void **state)
 					   40900, 40960, 41020, 82000, 299999};
 
 	for (size_t i = 0; i < ARRAY_LEN(after_ms); i++)
-		pending_add(t, T0, T0 + after_ms[i] * 1000, 1);
+		pending_add(t, T0, T0 + after_ms[i] * 1000, 1, ID);
 	for (size_t i = 0; i < ARRAY_LEN(after_ms); i++) {
 		int64_t due_us = T0 + after_ms[i] * 1000;
 
@@ -129,10 +130,10 @@ static void long_pauses_miss_nothing(void **state)
 	struct pending_table *t = *state;
 
 	for (int i = 0; i < 500; i++)
-		pending_add(t, T0, T0 + i * 100000, 1);
+		pending_add(t, T0, T0 + i * 100000, 1, ID);
 	/* The process was stopped for an hour. */
 	assert_int_equal(expire_at(t, T0 + 3600 * CLOCK_US_PER_S), 500);
-	pending_add(t, T0 + 3600 * CLOCK_US_PER_S, T0 + 3601 * CLOCK_US_PER_S, 1);
+	pending_add(t, T0 + 3600 * CLOCK_US_PER_S, T0 + 3601 * CLOCK_US_PER_S, 1, ID);
 	assert_int_equal(expire_at(t, T0 + 3600 * CLOCK_US_PER_S), 0);
 	assert_int_equal(expire_at(t, T0 + 3602 * CLOCK_US_PER_S), 1);
 }
@@ -149,7 +150,7 @@ static void wheel_agrees_with_a_plain_walk(void **state)
 
 		for (int i = 0; i < 3 && n < ARRAY_LEN(due); i++) {
 			due[n] = now_us + 1 + rand_r(&seed) % 300000000;
-			pending_add(t, now_us, due[n++], 1);
+			pending_add(t, now_us, due[n++], 1, ID);
 		}
 		now_us += rand_r(&seed) % 2000000;
 		/* A tick late at most: so look at what was due a tick ago. */

@@ -1,4 +1,4 @@
-// with: services/ctl/csv.c services/ctl/profile_read.c services/ctl/profile_rules.c services/ctl/profile_hours.c services/ctl/file.c services/ctl/ctl.c
+// with: services/ctl/csv.c services/ctl/profile_read.c services/ctl/profile_rules.c services/ctl/profile_rules_catalogue.c services/ctl/profile_hours.c services/ctl/file.c services/ctl/ctl.c services/dossier/rules.c
 /*
  * The checker of profiles: the committed profile has no fault, and each broken copy of it has
  * exactly the fault that was made, named by file, line and reason. Run from the top of the tree.
@@ -18,6 +18,7 @@
 #include "common/base/civil.h"
 #include "services/ctl/file.h"
 #include "services/ctl/profile.h"
+#include "services/dossier/rules.h"
 
 #define PROFILE "deploy/profiles/nam-dinh-2021"
 #define BYTES   (4 << 20)
@@ -169,7 +170,20 @@ static const struct broken broken[] = {
 	{"procedures.csv", "working_day,3,le_phi,15000", "working_day,1,le_phi,15000",
 	 "procedures.csv:5: its steps take 24 hours, its limit leaves 8", 1},
 	{"procedures.csv", "working_day,3,le_phi,15000", "working_day,3,le_phi,16000",
-	 "fees.csv:2: is not the fee of procedures.csv:5", 1},
+	 "fees.csv:2: is not the fee of procedures.csv:5", 2},
+	{"procedures.csv", "working_day,3,le_phi,15000", "working_day,3,le_phi,16000",
+	 "procedures.csv:5: fee-items.csv makes 15000 dong, fee_vnd is 16000", 2},
+	{"procedures.csv", "false,full,true,,,,assumed,resident",
+	 "false,information,true,,,,assumed,resident",
+	 "procedures.csv:2: online_service information does not go with online_level 4", 1},
+	{"procedures.csv", "false,full,true,,,,assumed,resident",
+	 "false,full,false,,,,assumed,resident",
+	 "procedures.csv:2: is offered at level 4, but not eligible", 1},
+	{"procedures.csv", "true,,,,assumed,resident", "true,,,2021-01-01,assumed,resident",
+	 "procedures.csv:2: published_on without decided_on", 1},
+	{"procedures.csv", "true,,,,assumed,resident",
+	 "true,1/QĐ-UBND,2021-01-02,2021-01-01,assumed,resident",
+	 "procedures.csv:2: published_on is before decided_on", 1},
 	{"steps.csv", "1.001193,2,officer", "1.001193,3,officer",
 	 "steps.csv:3: ordinal 3 instead of 2", 0},
 	{"components.csv", "1.001193,to-khai", "9.999999,to-khai",
@@ -178,6 +192,47 @@ static const struct broken broken[] = {
 	 "components.csv:3: record_types: no record-type giay-la", 1},
 	{"form-fields.csv", "1.001193,ngay_sinh", "1.001193,ho_ten_tre",
 	 "form-fields.csv:3: name ho_ten_tre twice (see line 2)", 1},
+	{"form-fields.csv", "text,true,100,2,letters", "text,true,100,2,words",
+	 "form-fields.csv:2: pattern \"words\" is none of: letters", 1},
+	{"form-fields.csv", "text,true,100,2,letters", "date,true,100,2,letters",
+	 "form-fields.csv:2: pattern is only for text", 1},
+	{"form-fields.csv", "not_future", "not_tomorrow",
+	 "form-fields.csv:3: date_rule \"not_tomorrow\" is none of: not_future", 1},
+	{"form-fields.csv", "integer,true,3,0,,,1,99", "integer,true,3,0,,,99,1",
+	 "min \"99\" and max \"1\" are no range", 1},
+	{"form-fields.csv", "integer,true,3,0,,,1,99", "text,true,3,0,,,1,99",
+	 "min is only for integer decimal money", 2},
+	{"form-fields.csv", "choice,false,20", "text,false,20", "options go with type choice", 1},
+	{"form-fields.csv", "chua-ket-hon=Chưa đăng ký kết hôn", "chua-ket-hon",
+	 "options: \"chua-ket-hon\" is not code=label", 1},
+	{"form-fields.csv", "tinh_trang=da-ly-hon", "tinh=da-ly-hon",
+	 "form-fields.csv:14: required_if: the form has no field tinh", 1},
+	{"form-fields.csv", "tinh_trang=da-ly-hon", "ngay_ly_hon",
+	 "form-fields.csv:14: required_if: asks its own field", 1},
+	{"components.csv", "tinh_trang=da-ly-hon", "ngay_sinh",
+	 "components.csv:10: required_if: the form has no field ngay_sinh", 1},
+	{"steps.csv", "1.001193,1,clerk,receiving", "1.001193,1,clerk,H40.77",
+	 "steps.csv:2: agency_rule: \"H40.77\" is neither", 1},
+	{"steps.csv", "accept refuse", "approve refuse", "actions: there is no act \"approve\"", 1},
+	{"opinions.csv", "1.009994,2,H40.09", "1.009994,5,H40.09",
+	 "opinions.csv:2: procedure 1.009994 has no step 5", 1},
+	{"opinions.csv", "1.009994,2,H40.09", "1.009994,2,H40.99",
+	 "opinions.csv:2: there is no agency H40.99", 1},
+	{"opinions.csv", "1.009994,2,H40.09", "1.009994,2,H40.10",
+	 "opinions.csv:3: the same opinion as in line 2", 1},
+	{"legal-basis.csv", "1.001193,60/2014/QH13", "9.001193,60/2014/QH13",
+	 "legal-basis.csv:2: there is no procedure 9.001193", 1},
+	{"fee-items.csv", "phí giải quyết thủ tục,le_phi,15000", "phí giải quyết thủ tục,phi,15000",
+	 "fee-items.csv:2: kind phi is not that of", 1},
+	/* channels */
+	{"channels.csv", "post,2021", "mail,2021", "channels.csv:3: channel \"mail\" is none of",
+	 2},
+	{"channels.csv", "post,2021", "counter,2021",
+	 "channels.csv:3: channel counter is in force twice on some days (see line 2)", 2},
+	{"channels.csv", "post,2021", "counter,2021", "channels.csv: says nothing of channel post",
+	 2},
+	{"channels.csv", ",https://dichvucong.gov.vn", ",",
+	 "channels.csv:4: closes, but does not say where to file instead", 1},
 	/* money */
 	{"fees.csv", "1.004873,le_phi", "1.00487,le_phi",
 	 "fees.csv:2: procedure_code: there is no procedure", 2},
@@ -230,6 +285,26 @@ static void test_each_broken_copy_is_named(void **state)
 		if (b->faults > 0 && b->faults != p.report.n)
 			fail_msg("case %zu: %u faults instead of %u:\n%s", i, p.report.n, b->faults,
 				 buf_str(&p.report.text));
+		profile_done(&p);
+	}
+}
+
+/* The acts a step may name are those of the state table. */
+static void test_every_act_may_stand_in_a_step(void **state)
+{
+	char new[80];
+
+	(void)state;
+	for (int a = 1; a <= RULES_ACTIONS; a++) {
+		struct profile p;
+
+		copy_all();
+		snprintf(new, sizeof(new), "%s refuse", rules_action_name((enum rules_action)a));
+		edit("steps.csv", "accept refuse", new);
+		assert_int_equal(profile_seal(dir), 0);
+		profile_load(&p, dir);
+		profile_check(&p);
+		assert_string_equal(buf_str(&p.report.text), "");
 		profile_done(&p);
 	}
 }
@@ -318,6 +393,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_committed_profile_is_whole),
 		cmocka_unit_test(test_each_broken_copy_is_named),
+		cmocka_unit_test(test_every_act_may_stand_in_a_step),
 		cmocka_unit_test(test_all_faults_are_reported),
 		cmocka_unit_test(test_bundle_is_what_the_manifest_says),
 		cmocka_unit_test(test_hundredths),

@@ -11,7 +11,7 @@
 
 #include "common/base/base.h"
 #include "common/base/civil.h"
-#include "services/dossier/rules.h"
+#include "services/dossier/rules_deadline.h"
 
 #define TODAY civil_from_ymd(2024, 5, 21)
 
@@ -90,25 +90,26 @@ static void test_due(void **state)
 	struct rules_limit none = {DOSSIER__LIMIT_UNIT__LIMIT_UNIT_UNSPECIFIED, 0};
 	struct calendar *cal = make_calendar(civil_from_ymd(2024, 12, 31));
 	struct calendar *shorter = make_calendar(civil_from_ymd(2024, 4, 27));
-	struct rules_pause pause = {AT(2024, 4, 26, 9, 0), AT(2024, 5, 3, 9, 0)};
+	struct rules_office office = {.cal = cal}, beyond = {.cal = shorter};
+	struct rules_shift shift = {.pause = {AT(2024, 4, 26, 9, 0), AT(2024, 5, 3, 9, 0)}};
 	struct calendar_due due, again;
 
 	(void)state;
 	/* Friday 26 April; 29, 30 and 1 May are off, Saturday 4 May is worked. */
-	due = rules_due(cal, three, AT(2024, 4, 26, 9, 0), NULL, 0);
+	due = rules_due(&office, three, AT(2024, 4, 26, 9, 0), NULL, 0);
 	assert_int_equal(civil_of_us(due.due_us), civil_from_ymd(2024, 5, 4));
 	assert_false(due.provisional);
-	due = rules_due(shorter, three, AT(2024, 4, 26, 9, 0), NULL, 0);
+	due = rules_due(&beyond, three, AT(2024, 4, 26, 9, 0), NULL, 0);
 	assert_true(due.provisional);
-	due = rules_due(cal, none, AT(2024, 4, 26, 9, 0), &pause, 1);
+	due = rules_due(&office, none, AT(2024, 4, 26, 9, 0), &shift, 1);
 	assert_int_equal(due.due_us, 0);
 	assert_false(due.provisional);
 
 	/* A pause shifts; all at once and one after the other agree. */
-	due = rules_due(cal, three, AT(2024, 4, 26, 9, 0), &pause, 1);
-	again = rules_due(cal, three, AT(2024, 4, 26, 9, 0), NULL, 0);
+	due = rules_due(&office, three, AT(2024, 4, 26, 9, 0), &shift, 1);
+	again = rules_due(&office, three, AT(2024, 4, 26, 9, 0), NULL, 0);
 	assert_true(due.due_us > again.due_us);
-	again = rules_due_after_pause(cal, three, again.due_us, pause);
+	again = rules_due_after_pause(&office, three, again.due_us, shift.pause);
 	assert_int_equal(due.due_us, again.due_us);
 	calendar_free(cal);
 	calendar_free(shorter);
