@@ -214,6 +214,12 @@ int channels_check_import(struct call *c, const Dossier__ImportProfileRequest *i
 int channels_add(struct call *c);
 /* Queues the new list when it differs; how many rules are new or different. */
 int32_t channels_import(struct call *c, int slot, const Dossier__ImportProfileRequest *in);
+
+/* --- filing (intake.c) --- */
+
+void intake_start(void);
+void intake_stop(void);
+
 /* --- handlers --- */
 
 #define DOSSIER_HANDLER(name, Name)                                                                \

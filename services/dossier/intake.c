@@ -1,6 +1,7 @@
 /*
- * Filing a dossier. One transaction of two flushes: the first brings what the rules need and the
- * ordinal of the code (a refusal rolls it back, so codes stay without gaps), the second writes.
+ * Filing a dossier. Filings that come together share a transaction (common/svc/group.h): it brings
+ * what the rules need, then takes the ordinals of the codes of those that may be filed - no refusal
+ * comes behind that, so codes stay without gaps - and writes.
  */
 #include <stdio.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "common/base/base.h"
 #include "common/base/civil.h"
 #include "common/base/identity.h"
+#include "common/svc/group.h"
 #include "services/dossier/dossier.h"
 
 static const struct err_kind agency_not_in_force = {
@@ -98,6 +100,7 @@ struct filing {
 	const char *code;
 	char secret[RECEIPT_SECRET_CHARS + 1];
 	struct err found; /* every broken rule */
+	Dossier__SubmitReply out;
 	struct {
 		int procedure, places, held, ordinal;
 	} slot;
@@ -183,24 +186,22 @@ static int look(struct call *c, struct filing *f)
 
 /* --- first flush: what the rules need --- */
 
-static void add_reads(struct call *c, struct filing *f)
+static void add_reads(struct call *c, void *item)
 {
+	struct filing *f = item;
 	const Dossier__SubmitRequest *in = f->in;
 
 	f->slot.procedure = catalogue_add(c, in->procedure_code, f->today);
 	f->slot.places = tx_add(c, &read_places, DB_TEXT(in->agency_code), DB_TEXT(f->competent),
 				DB_DATE(f->today), DB_INT4(in->channel));
 	f->slot.held = tx_add(c, &read_held, DB_TEXT(f->owner_key), DB_DATE(f->today));
-	/* Only for a filing that may succeed: the counter's row is locked until the end. */
-	if (f->found.status == 0)
-		f->slot.ordinal =
-			tx_add(c, &next_ordinal, DB_TEXT(in->agency_code), DB_DATE(f->today));
 }
 
 static void read_held_records(struct call *c, struct filing *f)
 {
 	int n = db_rows(&c->tx, f->slot.held);
 
+	f->n_held = 0;
 	f->held = arena_calloc(c->arena, (size_t)n, sizeof(*f->held));
 	for (int i = 0; f->held && i < n; i++)
 		f->held[f->n_held++] = (struct rules_held){
@@ -242,8 +243,9 @@ static void check_channel(struct call *c, struct filing *f)
 }
 
 /* Every rule that needs the database. 0 when all hold, else c->err has all that do not. */
-static int check(struct call *c, struct filing *f)
+static int check(struct call *c, void *item)
 {
+	struct filing *f = item;
 	int r = catalogue_read(c, f->slot.procedure, f->in->procedure_code, &f->found,
 			       &f->procedure);
 
@@ -412,10 +414,49 @@ static int fill_reply(struct call *c, const struct filing *f, Dossier__SubmitRep
 	return 0;
 }
 
+/* --- together --- */
+
+/* The counter's row is locked until the end: only for a filing that may succeed. */
+static void take_ordinal(struct call *c, void *item)
+{
+	struct filing *f = item;
+
+	if (f->found.status == 0)
+		f->slot.ordinal =
+			tx_add(c, &next_ordinal, DB_TEXT(f->in->agency_code), DB_DATE(f->today));
+}
+
+static int write_rows(struct call *c, void *item, const ProtobufCMessage **ret_reply)
+{
+	struct filing *f = item;
+
+	f->code = rules_make_code(c->arena, f->in->agency_code, f->today,
+				  db_get_int(&c->tx, f->slot.ordinal, 0, 0));
+	dossier__submit_reply__init(&f->out);
+	*ret_reply = &f->out.base;
+	if (add_dossier(c, f) < 0 || add_parts(c, f) < 0 || add_event(c, f) < 0)
+		return c->err.status;
+	return fill_reply(c, f, &f->out);
+}
+
+static struct group *filings;
+
+void intake_start(void)
+{
+	static const struct group_steps steps = {
+		.reads = add_reads, .decide = check, .reserve = take_ordinal, .write = write_rows};
+
+	filings = group_new(&steps);
+}
+
+void intake_stop(void)
+{
+	group_free(filings);
+}
+
 DOSSIER_HANDLER(submit, Submit)
 {
 	struct call *c = call_of(data);
-	Dossier__SubmitReply out = DOSSIER__SUBMIT_REPLY__INIT;
 	struct filing *f = arena_alloc(c->arena, sizeof(*f));
 
 	(void)svc;
@@ -424,18 +465,7 @@ DOSSIER_HANDLER(submit, Submit)
 	f->filer = filer_of(c);
 	f->today = civil_of_us(c->now_us);
 	f->competent = in->competent_agency_code[0] ? in->competent_agency_code : in->agency_code;
-	if (show_secret(c, f) < 0 || look(c, f) < 0)
+	if (show_secret(c, f) < 0 || look(c, f) < 0 || tx_group(c, filings, f) < 0)
 		return call_fail(c);
-	tx_begin(c);
-	add_reads(c, f);
-	if (tx_flush(c) < 0 || check(c, f) < 0)
-		return call_fail(c);
-	f->code = rules_make_code(c->arena, in->agency_code, f->today,
-				  db_get_int(&c->tx, f->slot.ordinal, 0, 0));
-	if (add_dossier(c, f) < 0 || add_parts(c, f) < 0 || add_event(c, f) < 0 ||
-	    fill_reply(c, f, &out) < 0)
-		return call_fail(c);
-	if (tx_commit(c, &out.base) < 0)
-		return call_fail(c);
-	reply(&out, data);
+	reply(&f->out, data);
 }

@@ -31,6 +31,7 @@ static const struct svc_job jobs[] = {
 
 static int start(struct err *err)
 {
+	intake_start();
 	return receipt_start(owner_key_path, err);
 }
 
@@ -48,6 +49,7 @@ static const struct svc dossier_service = {
 	.n_env = ARRAY_LEN(env),
 	.schema_version = 6,
 	.start = start,
+	.stop = intake_stop,
 };
 
 int main(int argc, char **argv)
