@@ -156,6 +156,7 @@ static const struct {
 	{"Top", &bus__top_request__descriptor, admin_top},
 	{"Trace", &bus__trace_request__descriptor, admin_trace},
 	{"Quota", &bus__quota_request__descriptor, admin_quota},
+	{"Drain", &bus__drain_request__descriptor, admin_drain},
 };
 
 static int call_method(struct broker *b, const struct peer *from, const Bus__RequestHeader *h,

@@ -23,4 +23,8 @@ admin_method admin_services, admin_members, admin_queues, admin_quota;
 
 admin_method admin_top, admin_trace;
 
+/* --- admin_act.c: what changes something; each leaves a line in the log --- */
+
+admin_method admin_drain;
+
 #endif

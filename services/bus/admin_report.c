@@ -44,6 +44,7 @@ static Bus__WorkerDetail *worker_detail(const struct broker *b, const struct wor
 	out->held = w->in_hand;
 	out->parked = w->parked;
 	out->draining = w->draining;
+	out->held_back = w->held;
 	out->silent_us = b->now_us - w->heard_us;
 	return out;
 }
@@ -61,6 +62,7 @@ static Bus__ServiceDetail *service_detail(const struct broker *b, const struct s
 	out->queued = s->queued;
 	out->queued_bytes = s->queued_bytes;
 	out->in_flight = s->in_flight;
+	out->held = s->held;
 	out->requests = s->stats.requests;
 	out->replies = counts(s->stats.by_status, arena, &out->n_replies);
 	out->wait_p50_us = metric_percentile_us(s->stats.wait, 50);

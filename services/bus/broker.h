@@ -136,6 +136,7 @@ struct broker {
 	char served_by[BROKER_TEXT_MAX + 8];
 	int64_t warned_us; /* peers cannot fill the log: one such line a second */
 	bool draining;
+	bool stopping; /* and for good */
 };
 
 /* --- broker.c --- */

@@ -380,8 +380,9 @@ static void on_drain_check(void *arg)
 
 void server_drain(struct server *srv, void (*fn)(void *arg), void *arg)
 {
-	if (srv->broker->draining)
+	if (srv->broker->stopping)
 		return;
+	srv->broker->stopping = true;
 	srv->on_drained = fn;
 	srv->drained_arg = arg;
 	srv->broker->now_us = clock_mono_us();

@@ -219,6 +219,40 @@ static void operator_reads_the_state(void **state)
 	assert_int_equal(bustest_call(f, c, &req), ERR_NO_SERVICE);
 }
 
+static int drain(struct fixture *f, struct bus_client *c, const char *service, bool resume)
+{
+	struct bus_request_out req = {.service = "bus", .method = "Drain", .deadline_ms = 5000};
+	Bus__DrainRequest in = BUS__DRAIN_REQUEST__INIT;
+	ProtobufCMessage *msg;
+
+	in.service = service;
+	in.resume = resume;
+	return bus_client_call_pb(c, &req, &in.base, &bus__drain_reply__descriptor, &f->arena, &msg,
+				  &f->err);
+}
+
+/* Drained, taken back, drained again: SIGTERM ends it all the same. */
+static void operator_drains_and_takes_it_back(void **state)
+{
+	struct fixture *f = *state;
+	struct bus_keys keys = busd_keys(f->busd, "operator");
+	struct bus_client *c = busrig_client(f->rig, busd_admin_endpoint(f->busd), &keys);
+	struct bus_request_out req = bustest_request("Say", "x");
+
+	bustest_echo(f, &f->echo, 4);
+	req.deadline_ms = 1000;
+	assert_int_equal(drain(f, c, "", false), 0);
+	assert_int_equal(bustest_call(f, f->caller, &req), ERR_DRAINING);
+	assert_int_equal(drain(f, c, "", true), 0);
+	assert_true(busd_logged(f->busd, "event=bus.audit member=" OPERATOR
+					 " what=resume of=broker result=done"));
+	req.deadline_ms = 20000;
+	assert_int_equal(bustest_call(f, f->caller, &req), 0);
+	assert_int_equal(drain(f, c, "", false), 0);
+	busd_signal(f->busd, SIGTERM);
+	assert_int_equal(busd_wait(f->busd), 0);
+}
+
 static void others_read_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -274,6 +308,7 @@ int main(int argc, char **argv)
 		TEST(rights_are_taken_away_while_running, bustest_setup),
 		TEST(revoked_key_is_refused_on_a_live_connection, bustest_setup),
 		TEST(operator_reads_the_state, bustest_setup),
+		TEST(operator_drains_and_takes_it_back, bustest_setup),
 		TEST(others_read_nothing, bustest_setup),
 		TEST(bus_serves_over_tcp, setup_tcp),
 	};

@@ -1,4 +1,4 @@
-// with: services/bus/broker.c services/bus/service_queue.c services/bus/pending.c services/bus/backend.c services/bus/member.c services/bus/quota.c services/bus/admin.c services/bus/admin_report.c services/bus/admin_look.c services/bus/stats.c services/bus/account.c services/bus/top.c services/bus/records.c services/bus/record_ring.c services/bus/record_store.c services/bus/errors.c services/bus/members.c tests/unit/buscore.c tests/unit/corerig.c
+// with: services/bus/broker.c services/bus/service_queue.c services/bus/pending.c services/bus/backend.c services/bus/member.c services/bus/quota.c services/bus/admin.c services/bus/admin_report.c services/bus/admin_look.c services/bus/admin_act.c services/bus/stats.c services/bus/account.c services/bus/top.c services/bus/records.c services/bus/record_ring.c services/bus/record_store.c services/bus/errors.c services/bus/members.c tests/unit/buscore.c tests/unit/corerig.c
 /*
  * What operators ask the broker, in given time: services, members, queues, quotas, who is busy,
  * what became of a request; and what is noted of each request.
@@ -363,6 +363,62 @@ static void malformed_questions_are_refused(void **state)
 	core_expect(f, OPERATOR, 1, ERR_DENIED, "NOT_GRANTED");
 }
 
+/* --- drain --- */
+
+static void drained_service_refuses_and_goes_on_again(void **state)
+{
+	struct fixture *f = *state;
+	Bus__DrainRequest in = BUS__DRAIN_REQUEST__INIT;
+	Bus__ServicesRequest services = BUS__SERVICES_REQUEST__INIT;
+	Bus__DrainReply *out;
+	Bus__ServicesReply *seen;
+
+	core_join(f, WORKER, 5);
+	core_ask(f, CALLER, A, "held");
+	in.service = "echo";
+	out = ASK(f, Drain, drain, &in);
+	assert_int_equal(out->workers, 1);
+	assert_int_equal(out->in_flight, 1);
+	seen = ASK(f, Services, services, &services);
+	assert_true(seen->services[0]->held && seen->services[0]->workers[0]->held_back);
+	core_ask(f, CALLER, A, "x");
+	core_expect(f, CALLER, 0, ERR_DRAINING, "SERVICE_DRAINING");
+	in.resume = true;
+	out = ASK(f, Drain, drain, &in);
+	core_ask(f, CALLER, A, "x");
+	assert_int_equal(core_requests_to(f, WORKER), 1);
+	in.worker = "echo-7";
+	send_method(f, "Drain", &in.base);
+	core_expect(f, OPERATOR, 0, ERR_NOT_FOUND, "NO_SUCH_WORKER");
+	in.service = "nobody";
+	send_method(f, "Drain", &in.base);
+	core_expect(f, OPERATOR, 0, ERR_NOT_FOUND, "NOT_FOUND");
+	in.service = "";
+	send_method(f, "Drain", &in.base);
+	core_expect(f, OPERATOR, 0, ERR_INVALID, "REQUIRED_FIELD");
+}
+
+static void drained_broker_refuses_and_goes_on_again(void **state)
+{
+	struct fixture *f = *state;
+	Bus__DrainRequest in = BUS__DRAIN_REQUEST__INIT;
+	Bus__DrainReply *out;
+
+	core_join(f, WORKER, 5);
+	out = ASK(f, Drain, drain, &in);
+	assert_int_equal(out->workers, 1);
+	assert_int_equal(out->in_flight, 0);
+	core_ask(f, CALLER, A, "x");
+	core_expect(f, CALLER, 0, ERR_DRAINING, "BUS_DRAINING");
+	in.resume = true;
+	ASK(f, Drain, drain, &in);
+	core_ask(f, CALLER, A, "x");
+	assert_int_equal(core_requests_to(f, WORKER), 1);
+	f->c->b->stopping = true;
+	send_method(f, "Drain", &in.base);
+	core_expect(f, OPERATOR, 0, ERR_CONFLICT, "BUS_STOPPING");
+}
+
 /* --- what is noted --- */
 
 static void long_texts_are_cut_at_a_character(void **state)
@@ -432,6 +488,8 @@ int main(int argc, char **argv)
 		TEST(top_is_asked_within_bounds),
 		TEST(trace_finds_by_trace_and_message),
 		TEST(malformed_questions_are_refused),
+		TEST(drained_service_refuses_and_goes_on_again),
+		TEST(drained_broker_refuses_and_goes_on_again),
 		TEST(long_texts_are_cut_at_a_character),
 		TEST(request_that_moved_to_a_second_worker_is_one_record),
 		TEST(caller_that_left_is_seen),
