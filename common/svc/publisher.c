@@ -188,7 +188,7 @@ static int write_page(struct publishing *p, const struct feed_page *page)
 	       DB_INT8(page->entries[page->n_entries - 1].pos), DB_INT8(p->pos),
 	       DB_BYTEA(p->digest, sizeof(p->digest)));
 	CRASH_POINT("publisher.before_commit");
-	if (tx_commit(c, NULL) < 0)
+	if (db_commit(&c->tx, NULL, 0) < 0)
 		return c->err.status;
 	CRASH_POINT("publisher.after_commit");
 	metric_add(p->feed->entries, p->n);
