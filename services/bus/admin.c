@@ -157,6 +157,7 @@ static const struct {
 	{"Trace", &bus__trace_request__descriptor, admin_trace},
 	{"Quota", &bus__quota_request__descriptor, admin_quota},
 	{"Drain", &bus__drain_request__descriptor, admin_drain},
+	{"Reload", &bus__reload_request__descriptor, admin_reload},
 };
 
 static int call_method(struct broker *b, const struct peer *from, const Bus__RequestHeader *h,

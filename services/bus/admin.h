@@ -25,6 +25,6 @@ admin_method admin_top, admin_trace;
 
 /* --- admin_act.c: what changes something; each leaves a line in the log --- */
 
-admin_method admin_drain;
+admin_method admin_drain, admin_reload;
 
 #endif

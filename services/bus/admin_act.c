@@ -12,6 +12,10 @@ static const struct err_kind no_worker = {ERR_NOT_FOUND, "NO_SUCH_WORKER",
 					  "Không có tiến trình %s của dịch vụ này",
 					  "no worker %s of this service"};
 
+static const struct err_kind rights_refused = {ERR_CONFLICT, "RIGHTS_REFUSED",
+					       "Bus không nhận tệp quyền hoặc chứng thư: %s",
+					       "the broker keeps the old members and rights: %s"};
+
 /* Who changed what, and what came of it. */
 static void audit(const struct broker *b, const char *what, const char *of, const char *result)
 {
@@ -80,6 +84,27 @@ int admin_drain(struct broker *b, const ProtobufCMessage *request, struct arena 
 	bus__drain_reply__init(out);
 	out->instance = b->config.instance;
 	count_workers(b, in, out);
+	*ret_out = &out->base;
+	return 0;
+}
+
+int admin_reload(struct broker *b, const ProtobufCMessage *request, struct arena *arena,
+		 ProtobufCMessage **ret_out)
+{
+	Bus__ReloadReply *out = arena_alloc(arena, sizeof(*out));
+	char fault[MEMBERS_FAULT_MAX] = "";
+	int rc;
+
+	(void)request;
+	if (!out)
+		return admin_full(b);
+	rc = b->config.reload(b->config.send_arg, fault);
+	audit(b, "reload", "rights", rc == 0 ? "done" : "refused");
+	if (rc < 0)
+		return err_set(&b->err, &rights_refused, NULL, fault);
+	bus__reload_reply__init(out);
+	out->instance = b->config.instance;
+	out->rights_hash = members_hash(b->members);
 	*ret_out = &out->base;
 	return 0;
 }

@@ -52,6 +52,8 @@ struct broker_config {
 	 */
 	int (*send)(void *arg, enum broker_side side, struct frames *f);
 	void *send_arg;
+	/* Members and rights again: 0, or -1 with the reason and nothing changed. Of send_arg. */
+	int (*reload)(void *arg, char fault[static MEMBERS_FAULT_MAX]);
 	struct records *records; /* the caller's; NULL: none are kept */
 };
 

@@ -230,9 +230,10 @@ static void on_terminate(void *arg)
 
 static void on_hangup(void *arg)
 {
+	char fault[MEMBERS_FAULT_MAX];
 	struct bus *bus = arg;
 
-	server_reload(bus->server);
+	server_reload(bus->server, fault);
 }
 
 static int serve(const struct server_config *config)

@@ -270,10 +270,8 @@ static void give_keys(struct server *srv)
 	free(keys);
 }
 
-static int load_members(struct server *srv)
+static int load_members(struct server *srv, char fault[static MEMBERS_FAULT_MAX])
 {
-	char fault[MEMBERS_FAULT_MAX];
-
 	if (members_load(srv->members, srv->config.members_dir, srv->config.rights_path, fault) <
 	    0) {
 		log_error("bus.rights_refused", LOG_STR("err", fault));
@@ -285,15 +283,21 @@ static int load_members(struct server *srv)
 	return 0;
 }
 
-void server_reload(struct server *srv)
+int server_reload(struct server *srv, char fault[static MEMBERS_FAULT_MAX])
 {
-	if (load_members(srv) < 0) {
+	if (load_members(srv, fault) < 0) {
 		metric_add(srv->broker->stats.reload_faults, 1);
-		return;
+		return -1;
 	}
 	metric_add(srv->broker->stats.reloads, 1);
 	srv->broker->now_us = clock_mono_us();
 	broker_rights_changed(srv->broker);
+	return 0;
+}
+
+static int reload_for_broker(void *arg, char fault[static MEMBERS_FAULT_MAX])
+{
+	return server_reload(arg, fault);
 }
 
 /* --- life --- */
@@ -301,12 +305,14 @@ void server_reload(struct server *srv)
 int server_new(struct loop *loop, const struct server_config *config, struct server **ret_server)
 {
 	struct server *srv = base_alloc(sizeof(*srv));
+	char fault[MEMBERS_FAULT_MAX];
 	int rc;
 
 	srv->loop = loop;
 	srv->config = *config;
 	srv->config.broker.send = send_frames;
 	srv->config.broker.send_arg = srv;
+	srv->config.broker.reload = reload_for_broker;
 	srv->config.broker.records = records_new(&config->records, config->records_ring);
 	srv->context = zmq_ctx_new();
 	CHECK(srv->context);
@@ -317,7 +323,7 @@ int server_new(struct loop *loop, const struct server_config *config, struct ser
 	srv->connections = connections_new(&config->connections);
 	srv->zap = zap_start(srv->context);
 	srv->broker = broker_new(&srv->config.broker, srv->members);
-	rc = load_members(srv);
+	rc = load_members(srv, fault);
 	for (int i = 0; i < SIDES && rc == 0; i++)
 		rc = side_open(srv, (enum broker_side)i);
 	if (rc < 0) {

@@ -34,8 +34,11 @@ int server_new(struct loop *loop, const struct server_config *config, struct ser
 /* Closes what is open and ends the ZeroMQ context. NULL is fine. */
 void server_free(struct server *server);
 struct broker *server_broker(struct server *server);
-/* Reads members and rights again; a faulty one is refused with a log line. Loop thread. */
-void server_reload(struct server *server);
+/*
+ * Reads members and rights again: 0, or -1 with file, line and reason in fault (and the log), and
+ * the old in force. Loop thread.
+ */
+int server_reload(struct server *server, char fault[static MEMBERS_FAULT_MAX]);
 /* Stops taking requests, waits for those in flight (drain_ms at most), then calls fn. */
 void server_drain(struct server *server, void (*fn)(void *arg), void *arg);
 /* The endpoint really bound (port 0 resolved): first of the side's list. */

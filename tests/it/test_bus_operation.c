@@ -231,6 +231,35 @@ static int drain(struct fixture *f, struct bus_client *c, const char *service, b
 				  &f->err);
 }
 
+static int reload_by_call(struct fixture *f, struct bus_client *c)
+{
+	struct bus_request_out req = {.service = "bus", .method = "Reload", .deadline_ms = 5000};
+	Bus__ReloadRequest in = BUS__RELOAD_REQUEST__INIT;
+	ProtobufCMessage *msg;
+
+	err_clear(&f->err);
+	return bus_client_call_pb(c, &req, &in.base, &bus__reload_reply__descriptor, &f->arena,
+				  &msg, &f->err);
+}
+
+static void operator_reloads_and_hears_what_is_wrong(void **state)
+{
+	struct fixture *f = *state;
+	struct bus_keys keys = busd_keys(f->busd, "operator");
+	struct bus_client *c = busrig_client(f->rig, busd_admin_endpoint(f->busd), &keys);
+	struct bus_request_out req = bustest_request("Say", "x");
+
+	bustest_echo(f, &f->echo, 4);
+	busd_write_rights(f->busd, "grant nonsense\n");
+	assert_int_equal(reload_by_call(f, c), ERR_CONFLICT);
+	assert_code(f, "RIGHTS_REFUSED");
+	assert_non_null(strstr(f->err.items[0].en, "line 1"));
+	assert_int_equal(bustest_call(f, f->caller, &req), 0);
+	busd_write_rights(f->busd, "grant " OPERATOR " bus *\nserve " SERVICE " echo\n");
+	assert_int_equal(reload_by_call(f, c), 0);
+	assert_int_equal(bustest_call(f, f->caller, &req), ERR_DENIED);
+}
+
 /* Drained, taken back, drained again: SIGTERM ends it all the same. */
 static void operator_drains_and_takes_it_back(void **state)
 {
@@ -308,6 +337,7 @@ int main(int argc, char **argv)
 		TEST(rights_are_taken_away_while_running, bustest_setup),
 		TEST(revoked_key_is_refused_on_a_live_connection, bustest_setup),
 		TEST(operator_reads_the_state, bustest_setup),
+		TEST(operator_reloads_and_hears_what_is_wrong, bustest_setup),
 		TEST(operator_drains_and_takes_it_back, bustest_setup),
 		TEST(others_read_nothing, bustest_setup),
 		TEST(bus_serves_over_tcp, setup_tcp),

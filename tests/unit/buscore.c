@@ -76,6 +76,14 @@ static int keep(void *arg, enum broker_side side, struct frames *f)
 	return 0;
 }
 
+/* The files were removed at once: there is nothing to read again. */
+static int refuse_reload(void *arg, char fault[static MEMBERS_FAULT_MAX])
+{
+	(void)arg;
+	snprintf(fault, MEMBERS_FAULT_MAX, "rights: line 7: no such thing");
+	return -1;
+}
+
 struct broker_config core_config(void)
 {
 	return (struct broker_config){.instance = "bus-t",
@@ -123,6 +131,7 @@ struct core *core_new(const struct broker_config *config)
 	}
 	conf.send = keep;
 	conf.send_arg = c;
+	conf.reload = refuse_reload;
 	c->b = broker_new(&conf, c->members);
 	return c;
 }

@@ -419,6 +419,16 @@ static void drained_broker_refuses_and_goes_on_again(void **state)
 	core_expect(f, OPERATOR, 0, ERR_CONFLICT, "BUS_STOPPING");
 }
 
+static void refused_reload_says_why(void **state)
+{
+	struct fixture *f = *state;
+	Bus__ReloadRequest in = BUS__RELOAD_REQUEST__INIT;
+
+	send_method(f, "Reload", &in.base);
+	core_expect(f, OPERATOR, 0, ERR_CONFLICT, "RIGHTS_REFUSED");
+	assert_non_null(strstr(f->err.items[0].en, "line 7: no such thing"));
+}
+
 /* --- what is noted --- */
 
 static void long_texts_are_cut_at_a_character(void **state)
@@ -489,6 +499,7 @@ int main(int argc, char **argv)
 		TEST(trace_finds_by_trace_and_message),
 		TEST(malformed_questions_are_refused),
 		TEST(drained_service_refuses_and_goes_on_again),
+		TEST(refused_reload_says_why),
 		TEST(drained_broker_refuses_and_goes_on_again),
 		TEST(long_texts_are_cut_at_a_character),
 		TEST(request_that_moved_to_a_second_worker_is_one_record),
