@@ -39,6 +39,15 @@ void crypt_hash_final(struct crypt_hash *h, uint8_t out[static CRYPT_SHA256_BYTE
 	crypt_hash_free(h);
 }
 
+void crypt_sha256_texts(const char *const *texts, size_t n, uint8_t out[static CRYPT_SHA256_BYTES])
+{
+	struct crypt_hash *h = crypt_hash_new();
+
+	for (size_t i = 0; i < n; i++)
+		crypt_hash_update(h, texts[i], strlen(texts[i]) + 1);
+	crypt_hash_final(h, out);
+}
+
 void crypt_hash_free(struct crypt_hash *h)
 {
 	EVP_MD_CTX_free((EVP_MD_CTX *)h);

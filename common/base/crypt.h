@@ -17,6 +17,9 @@
 
 void crypt_sha256(const void *p, size_t n, uint8_t out[static CRYPT_SHA256_BYTES]);
 
+/* Of texts, each followed by its zero byte: no two lists of texts have the same. */
+void crypt_sha256_texts(const char *const *texts, size_t n, uint8_t out[static CRYPT_SHA256_BYTES]);
+
 /* SHA-256 in pieces. */
 struct crypt_hash;
 struct crypt_hash *crypt_hash_new(void);

@@ -2,6 +2,7 @@
 #include "common/db/outbox.h"
 
 #include "common/base/base.h"
+#include "common/base/crypt.h"
 #include "common/base/uuid.h"
 #include "common/db/tx.h"
 #include "lgsp/feed/v1/feed.pb-c.h"
@@ -36,8 +37,7 @@ static uint8_t *pack_event(struct arena *arena, Feed__Event *event, const Protob
 	return bytes;
 }
 
-void outbox_add(struct db_tx *tx, const char *type, const char *subject, int32_t version,
-		const uint8_t *causation, int64_t time_us, const ProtobufCMessage *payload)
+void outbox_add(struct db_tx *tx, const struct outbox_event *what)
 {
 	uint8_t id[UUID_BYTES];
 	Feed__Event event = FEED__EVENT__INIT;
@@ -45,18 +45,21 @@ void outbox_add(struct db_tx *tx, const char *type, const char *subject, int32_t
 
 	uuid_v7(id);
 	event.id = (ProtobufCBinaryData){.data = id, .len = sizeof(id)};
-	event.type = type;
-	event.subject = subject;
-	event.version = version;
-	event.time_us = time_us;
-	if (causation)
-		event.causation_id =
-			(ProtobufCBinaryData){.data = (uint8_t *)causation, .len = UUID_BYTES};
-	uint8_t *bytes = pack_event(tx->arena, &event, payload, &n);
+	event.type = what->type;
+	event.subject = what->subject;
+	event.version = what->version;
+	event.time_us = what->time_us;
+	if (what->causation)
+		event.causation_id = (ProtobufCBinaryData){.data = (uint8_t *)what->causation,
+							   .len = UUID_BYTES};
+	if (what->evidence)
+		event.evidence = (ProtobufCBinaryData){.data = (uint8_t *)what->evidence,
+						       .len = CRYPT_SHA256_BYTES};
+	uint8_t *bytes = pack_event(tx->arena, &event, what->payload, &n);
 
 	if (!bytes)
-		tx_refuse(tx, &event_too_large, type);
+		tx_refuse(tx, &event_too_large, what->type);
 	else
-		db_add(tx, &insert_stmt, DB_BYTEA(bytes, n), DB_TEXT(type), DB_TEXT(subject),
-		       DB_INT4(version));
+		db_add(tx, &insert_stmt, DB_BYTEA(bytes, n), DB_TEXT(what->type),
+		       DB_TEXT(what->subject), DB_INT4(what->version));
 }

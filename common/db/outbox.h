@@ -12,13 +12,20 @@
 
 #include "common/db/db.h"
 
-/*
- * Queues an event in an open transaction, behind the statements that changed its subject. type:
- * "dossier.accepted"; version: of the subject after the change; causation: message id of the
- * request or id of the event behind it (16 bytes, NULL for none); time_us: business time.
- */
-void outbox_add(struct db_tx *tx, const char *type, const char *subject, int32_t version,
-		const uint8_t *causation, int64_t time_us, const ProtobufCMessage *payload);
+struct outbox_event {
+	const char *type; /* "dossier.accepted" */
+	const char *subject;
+	int32_t version;          /* of the subject after the change */
+	const uint8_t *causation; /* message id of the request or id of the event behind it: 16
+				     bytes; NULL: none */
+	const uint8_t
+		*evidence; /* SHA-256 of what the service wrote in its own books; NULL: none */
+	int64_t time_us;   /* business time */
+	const ProtobufCMessage *payload;
+};
+
+/* Queues an event in an open transaction, behind the statements that changed its subject. */
+void outbox_add(struct db_tx *tx, const struct outbox_event *what);
 
 /* --- relay: one thread per process; several processes may run one --- */
 

@@ -53,6 +53,7 @@ void call_again(struct call *c)
 	st->inbox_taken = false;
 	st->committed = false;
 	st->has_events = false;
+	st->has_evidence = false;
 	st->reply = NULL;
 	st->reply_len = 0;
 	st->unstored = NULL;
@@ -96,15 +97,29 @@ int tx_flush(struct call *c)
 	return rc;
 }
 
+void tx_evidence(struct call *c, const uint8_t sha256[static CRYPT_SHA256_BYTES])
+{
+	memcpy(c->state->evidence, sha256, sizeof(c->state->evidence));
+	c->state->has_evidence = true;
+}
+
 void tx_event(struct call *c, const char *type, const char *subject, int32_t version,
 	      const ProtobufCMessage *payload)
 {
 	static const uint8_t none[16];
 	bool caused = memcmp(c->message_id, none, sizeof(none)) != 0;
 
-	outbox_add(&c->tx, type, subject, version, caused ? c->message_id : NULL, c->now_us,
-		   payload);
+	outbox_add(&c->tx, &(struct outbox_event){
+				   .type = type,
+				   .subject = subject,
+				   .version = version,
+				   .causation = caused ? c->message_id : NULL,
+				   .evidence = c->state->has_evidence ? c->state->evidence : NULL,
+				   .time_us = c->now_us,
+				   .payload = payload,
+			   });
 	c->state->has_events = true;
+	c->state->has_evidence = false;
 }
 
 void call_wake_relay(struct call *c)

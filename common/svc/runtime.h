@@ -122,6 +122,8 @@ struct call_state {
 	bool committed;       /* in this attempt */
 	bool outcome_unknown; /* an earlier attempt may have committed */
 	bool has_events;
+	bool has_evidence; /* for the next event */
+	uint8_t evidence[CRYPT_SHA256_BYTES];
 	bool first_try; /* the caller has not sent this message id before */
 	bool replayed;
 	unsigned attempts;

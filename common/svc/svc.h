@@ -28,6 +28,7 @@
 #include <stdint.h>
 
 #include "common/base/arena.h"
+#include "common/base/crypt.h"
 #include "common/base/env.h"
 #include "common/base/err.h"
 #include "common/bus/client.h"
@@ -79,6 +80,11 @@ void tx_begin(struct call *c);
 #define tx_add(c, stmt, ...) db_add(&(c)->tx, stmt, __VA_ARGS__)
 /* 0 or the error, also in c->err. */
 int tx_flush(struct call *c);
+/*
+ * The next event of this call vouches for what stands in the service's own books: the digest of the
+ * row goes into the event and so under the feed's seals.
+ */
+void tx_evidence(struct call *c, const uint8_t sha256[static CRYPT_SHA256_BYTES]);
 /* Queues an event caused by this call, at its business time; outbox_add() with the call's ids. */
 void tx_event(struct call *c, const char *type, const char *subject, int32_t version,
 	      const ProtobufCMessage *payload);

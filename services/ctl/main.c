@@ -30,6 +30,10 @@ static const struct ctl_command commands[] = {
 	 ctl_profile_check},
 	{"profile apply", "DIR", "check, then give each service its part", ctl_profile_apply},
 	{"profile seal", "DIR", "write the files' SHA-256 into the manifest", ctl_profile_seal},
+	{"dossier states", "", "the state table of dossiers", ctl_dossier_states},
+	{"dossier verify", "CODE",
+	 "check a dossier's history against the state table, its events and their seals",
+	 ctl_dossier_verify},
 	{"demo", "", "play one dossier through all services", ctl_demo},
 };
 

@@ -19,6 +19,14 @@ void seals_init(struct seals *s)
 	begin(s);
 }
 
+void seals_init_behind(struct seals *s, int64_t pos, const uint8_t digest[static 32])
+{
+	memset(s, 0, sizeof *s);
+	s->pos = s->sealed = pos;
+	memcpy(s->digest, digest, sizeof s->digest);
+	begin(s);
+}
+
 void seals_done(struct seals *s)
 {
 	crypt_hash_free(s->hash);

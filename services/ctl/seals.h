@@ -19,6 +19,8 @@ struct seals {
 };
 
 void seals_init(struct seals *seals);
+/* As if everything up to pos had been seen and sealed by this digest. */
+void seals_init_behind(struct seals *seals, int64_t pos, const uint8_t digest[static 32]);
 void seals_done(struct seals *seals);
 /* Takes the next page, which follows the last one without a gap. 0, or -1 with fault set. */
 int seals_take(struct seals *seals, const Feed__PullReply *page);

@@ -109,7 +109,13 @@ bool dossier_read(const struct call *c, int slot, const char *code, struct dossi
  * of the state when that changed.
  */
 void dossier_save(struct call *c, struct dossier *d, const char *action, const char *note);
-/* Queues the history entry of the present version. */
+/*
+ * The next event vouches for this history entry, which dossier_history() has written: its digest is
+ * over what proof.proto lists. Called there; a filing, whose entry is part of a larger statement,
+ * calls it itself.
+ */
+void dossier_vouch(struct call *c, const struct dossier *d, const char *action, const char *note);
+/* Queues the history entry of the present version. The event of the act comes behind it. */
 void dossier_history(struct call *c, const struct dossier *d, const char *action, const char *note);
 
 /* The state table for an act of the suite itself on a row read: sets was, state, resumes_to. */
@@ -244,6 +250,8 @@ DOSSIER_HANDLER(inbox_counts, InboxCounts);
 DOSSIER_HANDLER(search, Search);
 DOSSIER_HANDLER(my_dossiers, MyDossiers);
 DOSSIER_HANDLER(who_read, WhoRead);
+DOSSIER_HANDLER(states, States);
+DOSSIER_HANDLER(proof, Proof);
 
 /* --- feeds and jobs (consumers.c, due.c) --- */
 

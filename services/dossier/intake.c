@@ -363,6 +363,11 @@ static int add_event(struct call *c, const struct filing *f)
 	Dossier__ComponentFact *facts = arena_calloc(c->arena, n, sizeof(*facts));
 	Dossier__ComponentFact **list = arena_calloc(c->arena, n, sizeof(*list));
 	const char **ids = arena_calloc(c->arena, f->n_files, sizeof(*ids));
+	const struct dossier entry = {.version = 1,
+				      .state = DOSSIER__DOSSIER_STATE__DOSSIER_STATE_FILED,
+				      .agencies.holder = f->in->agency_code,
+				      .why = "",
+				      .acting_for = ""};
 
 	if (!facts || !list || !ids)
 		return no_room(c);
@@ -390,6 +395,7 @@ static int add_event(struct call *c, const struct filing *f)
 	ev.submitted_us = c->now_us;
 	ev.file_ids = ids;
 	ev.n_file_ids = f->n_files;
+	dossier_vouch(c, &entry, rules_action_name(RULES_SUBMIT), "");
 	tx_event(c, "dossier.submitted", f->code, 1, &ev.base);
 	return 0;
 }

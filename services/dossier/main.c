@@ -47,7 +47,7 @@ static const struct svc dossier_service = {
 	.n_jobs = ARRAY_LEN(jobs),
 	.env = env,
 	.n_env = ARRAY_LEN(env),
-	.schema_version = 6,
+	.schema_version = 7,
 	.start = start,
 	.stop = intake_stop,
 };

@@ -22,6 +22,8 @@ static const struct rpc_row rows[] = {
 	{"Search", RPC_STAFF, RPC_READ, "clerk officer leader"},
 	{"MyDossiers", RPC_CITIZEN, RPC_READ, ""},
 	{"WhoRead", RPC_PUBLIC | RPC_CITIZEN, RPC_READ, ""},
+	{"States", ANYBODY_KNOWN, RPC_READ, ""},
+	{"Proof", RPC_INTERNAL, RPC_READ, ""},
 	{"Track", RPC_PUBLIC | RPC_CITIZEN, RPC_READ, ""},
 };
 

@@ -1,6 +1,10 @@
 /* The row of a dossier: locked, read, written with its history. */
 #include "services/dossier/dossier.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "common/base/base.h"
 #include "common/base/buf.h"
 #include "common/base/civil.h"
 #include "common/base/utf8.h"
@@ -252,6 +256,32 @@ int dossier_take(struct call *c, const char *code, enum rules_action action,
 	return dossier_take_check(c, slot, code, action, ret_dossier);
 }
 
+void dossier_vouch(struct call *c, const struct dossier *d, const char *action, const char *note)
+{
+	char version[16], state[16], due[24], at[24];
+	const char *const entry[] = {version,
+				     state,
+				     action,
+				     dossier_actor(c),
+				     c->caller.member,
+				     dossier_roles(c),
+				     c->caller.agency,
+				     d->agencies.holder,
+				     note,
+				     d->why,
+				     d->acting_for,
+				     due,
+				     at};
+	uint8_t digest[CRYPT_SHA256_BYTES];
+
+	snprintf(version, sizeof(version), "%d", d->version);
+	snprintf(state, sizeof(state), "%d", (int)d->state);
+	snprintf(due, sizeof(due), "%" PRId64, d->due_us);
+	snprintf(at, sizeof(at), "%" PRId64, c->now_us);
+	crypt_sha256_texts(entry, ARRAY_LEN(entry), digest);
+	tx_evidence(c, digest);
+}
+
 void dossier_history(struct call *c, const struct dossier *d, const char *action, const char *note)
 {
 	tx_add(c, &insert_history, DB_TEXT(d->code), DB_INT4(d->version), DB_INT4(d->state),
@@ -259,6 +289,7 @@ void dossier_history(struct call *c, const struct dossier *d, const char *action
 	       DB_TEXT(dossier_roles(c)), DB_TEXT(c->caller.agency), DB_TEXT(d->agencies.holder),
 	       DB_TEXT(note), DB_TIME(c->now_us), DB_TEXT(d->why), DB_TEXT(d->acting_for),
 	       DB_DATE(civil_of_us(c->now_us)), DB_TIME(d->due_us));
+	dossier_vouch(c, d, action, note);
 }
 
 void dossier_save(struct call *c, struct dossier *d, const char *action, const char *note)

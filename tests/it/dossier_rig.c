@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "lgsp/digitisation/v1/digitisation.pb-c.h"
@@ -77,6 +79,40 @@ static int on_stat(struct bus_request *req, ProtobufCMessage **ret_reply, struct
 }
 
 static const struct peer_method digitisation_methods[] = {{"Stat", on_stat, NULL}, {NULL}};
+
+/* --- the operator's command --- */
+
+/* build/<variant>/tests/it/test_x -> build/<variant>/bin/lgspctl */
+static void find_ctl(char out[static 512])
+{
+	ssize_t n = readlink("/proc/self/exe", out, 400);
+
+	CHECK(n > 0);
+	out[n] = '\0';
+	for (int i = 0; i < 3; i++)
+		*strrchr(out, '/') = '\0';
+	strcat(out, "/bin/lgspctl");
+}
+
+int run_ctl(const char *words, char out[static CTL_OUT_BYTES])
+{
+	char bin[512], key[256], command[2048];
+	size_t n = 0, got;
+	FILE *pipe;
+
+	find_ctl(bin);
+	busd_secret_path(rig.bus, "operator", key);
+	snprintf(
+		command, sizeof(command),
+		"LGSP_ENV_FILE=/dev/null LGSP_BUS_MEMBER=%s LGSP_KEY=%s LGSP_BUS_KEY=%s %s %s 2>&1",
+		busd_member_endpoint(rig.bus), key, busd_key_path(rig.bus), bin, words);
+	pipe = popen(command, "re");
+	CHECK(pipe);
+	while ((got = fread(out + n, 1, CTL_OUT_BYTES - 1 - n, pipe)) > 0)
+		n += got;
+	out[n] = '\0';
+	return WEXITSTATUS(pclose(pipe));
+}
 
 /* --- what the directory would have said --- */
 

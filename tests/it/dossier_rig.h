@@ -105,6 +105,11 @@ int64_t count(const char *sql);
 int64_t count_events(const char *type, const char *code);
 int64_t ask_feed(const char *what, const char *type, const char *code);
 void relay_all(void);
+/*
+ * Runs lgspctl of the same build as the suite's operator: its exit code, what it says in out.
+ */
+#define CTL_OUT_BYTES 65536
+int run_ctl(const char *words, char out[static CTL_OUT_BYTES]);
 void put_calendar(int version, const char *covers_to);
 
 #endif

@@ -223,7 +223,11 @@ static void add_event(struct db_tx *tx, const char *key, int32_t version)
 
 	event.task_id = key;
 	event.percent = (uint32_t)version % 100;
-	outbox_add(tx, "task.reported", key, version, NULL, clock_wall_us(), &event.base);
+	outbox_add(tx, &(struct outbox_event){.type = "task.reported",
+					      .subject = key,
+					      .version = version,
+					      .time_us = clock_wall_us(),
+					      .payload = &event.base});
 }
 
 static void test_refusal_leaves_nothing(void **state)

@@ -304,10 +304,13 @@ static void digests_match_published_vectors(void **state)
 	static const uint8_t key[20] = {0x0b, 0x0b, 0x0b, 0x0b, 0x0b, 0x0b, 0x0b, 0x0b, 0x0b, 0x0b,
 					0x0b, 0x0b, 0x0b, 0x0b, 0x0b, 0x0b, 0x0b, 0x0b, 0x0b, 0x0b};
 	struct crypt_hash *h = crypt_hash_new();
-	uint8_t out[CRYPT_SHA512_BYTES];
+	uint8_t out[CRYPT_SHA512_BYTES], expected[CRYPT_SHA256_BYTES];
 	char hex[2 * CRYPT_SHA512_BYTES + 1];
 
 	(void)state;
+	crypt_sha256_texts((const char *const[]){"ab", "", "c"}, 3, out);
+	crypt_sha256("ab\0\0c", 6, expected);
+	assert_memory_equal(out, expected, sizeof(expected));
 	crypt_sha256("abc", 3, out); /* FIPS 180-2 B.1 */
 	crypt_hex(out, 32, hex);
 	assert_string_equal(hex,
