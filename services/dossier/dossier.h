@@ -252,6 +252,8 @@ DOSSIER_HANDLER(my_dossiers, MyDossiers);
 DOSSIER_HANDLER(who_read, WhoRead);
 DOSSIER_HANDLER(states, States);
 DOSSIER_HANDLER(proof, Proof);
+DOSSIER_HANDLER(sync_pending, SyncPending);
+DOSSIER_HANDLER(sync_report, SyncReport);
 
 /* --- feeds and jobs (consumers.c, due.c) --- */
 
@@ -262,6 +264,8 @@ int dossier_publish_state(const struct svc_event *ev, struct arena *arena,
 			  struct svc_published *out);
 /* Counts provisional due dates again with a newer calendar. */
 int dossier_job_due(struct call *c);
+/* Notes which versions the national portal is to learn, from the service's own feed. */
+int dossier_job_sync(struct call *c);
 /* Forgets failed look-ups older than the lock. */
 int dossier_job_track_locks(struct call *c);
 

@@ -26,6 +26,7 @@ static const struct svc_publication publications[] = {
 
 static const struct svc_job jobs[] = {
 	{.name = "due", .every_ms = 2000, .run = dossier_job_due},
+	{.name = "sync", .every_ms = 1000, .run = dossier_job_sync},
 	{.name = "track_locks", .every_ms = 600000, .run = dossier_job_track_locks},
 };
 
@@ -47,7 +48,7 @@ static const struct svc dossier_service = {
 	.n_jobs = ARRAY_LEN(jobs),
 	.env = env,
 	.n_env = ARRAY_LEN(env),
-	.schema_version = 7,
+	.schema_version = 8,
 	.start = start,
 	.stop = intake_stop,
 };

@@ -24,6 +24,8 @@ static const struct rpc_row rows[] = {
 	{"WhoRead", RPC_PUBLIC | RPC_CITIZEN, RPC_READ, ""},
 	{"States", ANYBODY_KNOWN, RPC_READ, ""},
 	{"Proof", RPC_INTERNAL, RPC_READ, ""},
+	{"SyncPending", RPC_SYSTEM, RPC_READ, ""},
+	{"SyncReport", RPC_SYSTEM, RPC_EFFECT, ""},
 	{"Track", RPC_PUBLIC | RPC_CITIZEN, RPC_READ, ""},
 };
 
