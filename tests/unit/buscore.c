@@ -15,6 +15,8 @@ static const char *const names[CORE_MEMBERS] = {"VN/GOV/H40/a", "VN/GOV/H40/b", 
 static const char rights[] = "grant VN/GOV/H40/a echo Say\n"
 			     "grant VN/GOV/H40/a mole *\n"
 			     "grant VN/GOV/H40/b * * acts_for\n"
+			     "grant VN/GOV/H40/a echo Old until=2020-12-31\n"
+			     "grant VN/GOV/H40/a echo Look purpose=intake\n"
 			     "serve VN/GOV/H40/echo echo\n"
 			     "serve VN/GOV/H40/mole mole\n"
 			     "grant VN/GOV/H40/op bus *\n";
