@@ -385,6 +385,11 @@ static void check_crash(const char *point, bool committed)
 	snprintf(log, sizeof(log), "%s/crash.%s", busd_dir(rig.bus), point);
 	snprintf(point_env, sizeof(point_env), "LGSP_CRASH_POINT=%s", point);
 	snprintf(log_env, sizeof(log_env), "LGSP_CRASH_LOG=%s", log);
+	/* Nothing is left for a job of the dying process to commit before the filing does. */
+	relay_all();
+	assert_true(pg_wait_int(rig.pg, "dossier",
+				"SELECT h.pos - c.pos FROM feed_head h, national_sync_cursor c", 0,
+				10000));
 	svcd_kill(rig.svc);
 	dying = start_service(env);
 	ask_init(&a, rig.gateway, "dossier");
