@@ -118,6 +118,8 @@ sql bad services/dossier/sql/0001_a.sql 'at timestamptz DEFAULT now()' 'now() in
 sql bad services/dossier/a.c '"UPDATE dossier SET at = now()"' 'now() in C'
 sql good services/dossier/a.c 'x = clock_now();' 'a C function'
 sql bad services/dossier/a.c '"SET LOCAL search_path TO x"' 'search_path'
+sql bad services/dossier/sql/0002_b.sql 'SELECT 1;' 'a gap in the numbers of migrations'
+sql bad services/dossier/main.c '.schema_version = 1,' 'an older schema in main.c'
 
 body() {
 	echo 'void f(void)'

@@ -4,6 +4,7 @@
 # A service's SQL names no schema: search_path is its own (docs/architecture.md). So no migration and
 # no SQL text in C may say another service's schema, nor its own, nor ask SQL for the time: legal
 # times come from the business clock. lgspctl migrate, which works in every schema, is the exception.
+# Migrations of a folder are numbered from 1 without a gap or a double; main.c names the newest.
 set -euo pipefail
 cd "${1:-$(dirname "$0")/../..}"
 
@@ -28,6 +29,21 @@ c_lines() {
 		done
 }
 
+# Of each folder of migrations what is wrong with its numbers.
+numbers() {
+	local folder main want names
+	for folder in common/*/sql services/*/sql; do
+		want=0
+		names=$(find "$folder" -name '[0-9]*.sql' -printf '%f\n' 2>/dev/null | sort) || continue
+		for name in $names; do
+			want=$((want + 1))
+			[ "$((10#${name%%_*}))" -eq "$want" ] || { echo "$folder/$name: not $want" && break; }
+		done
+		main=${folder%/sql}/main.c
+		[ ! -f "$main" ] || grep -q "schema_version = $want," "$main" || echo "$main: schema_version"
+	done
+}
+
 status=0
 say() {
 	[ -n "$2" ] || return 0
@@ -40,4 +56,5 @@ say 'names a schema' "$(c_lines "(FROM|JOIN|INTO|UPDATE|TABLE|REFERENCES|from|jo
 say 'asks SQL for the time' "$(sql_lines '(^|[^a-z_])(now\(\)|current_timestamp|CURRENT_TIMESTAMP|current_date|CURRENT_DATE)' || true)"
 say 'asks SQL for the time' "$(c_lines '".*[^a-z_](now\(\)|current_timestamp|CURRENT_TIMESTAMP|current_date|CURRENT_DATE)' || true)"
 say 'sets search_path' "$(c_lines '[Ss][Ee][Tt] +(LOCAL +|local +)?search_path' | grep -v '^common/db/' || true)"
+say 'numbers of migrations' "$(numbers)"
 exit "$status"
