@@ -1,9 +1,13 @@
 #include "common/base/clock.h"
 
+#include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "common/base/base.h"
@@ -31,9 +35,40 @@ int64_t clock_wall_us(void)
 	return read_us(CLOCK_REALTIME);
 }
 
+#ifdef LGSP_CRASH_POINTS
+static const _Atomic int64_t *clock_file;
+
+static void clock_file_open(void)
+{
+	const char *path = getenv("LGSP_CLOCK_FILE");
+	CLEANUP_FD int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	void *map;
+
+	if (!path)
+		return;
+	CHECK(fd >= 0);
+	map = mmap(NULL, sizeof(*clock_file), PROT_READ, MAP_SHARED, fd, 0);
+	CHECK(map != MAP_FAILED);
+	clock_file = map;
+}
+
+static int64_t frozen_us(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, clock_file_open);
+	return clock_file ? *clock_file : frozen_business_us;
+}
+#else
+static int64_t frozen_us(void)
+{
+	return frozen_business_us;
+}
+#endif
+
 int64_t clock_business_us(void)
 {
-	int64_t frozen = frozen_business_us;
+	int64_t frozen = frozen_us();
 
 	return frozen ? frozen : clock_wall_us() + business_offset_us;
 }

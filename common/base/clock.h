@@ -26,7 +26,11 @@ int64_t clock_business_us(void);
 void clock_set_business_offset_us(int64_t offset_us);
 int64_t clock_business_offset_us(void);
 
-/* Tests only: business time stands still at us until called with 0. */
+/*
+ * Tests only: business time stands still at us until called with 0. From outside a process of the
+ * builds with crash points: LGSP_CLOCK_FILE names a file of these eight bytes, read again for every
+ * question, so that a test moves the time of a running service.
+ */
 void clock_freeze_business_us(int64_t us);
 
 /* "2024-05-21T01:00:00.123456Z" into out[28]. */

@@ -41,6 +41,7 @@ struct dossier {
 	int64_t paused_us, finished_us;
 	Dossier__DossierState resumes_to; /* UNSPECIFIED unless in state 5, 6 or 8 */
 	int64_t answer_due_us;            /* the agency's, to an online filing; 0: none */
+	bool answer_noticed;              /* as late */
 	int64_t reply_due_us;             /* the applicant's, in state 5; 0: none */
 	bool extended;                    /* the one extension is used up */
 	Dossier__Verdict verdict;
@@ -155,9 +156,19 @@ void due_set(struct dossier *d, const struct due_office *office, struct calendar
 int due_shifts_add(struct call *c, const char *code);
 struct calendar_due due_recount(const struct call *c, int slot, const struct due_office *office,
 				const struct dossier *d);
+/* Queues calendar and position alone, when the date is the same. */
+void due_touch(struct call *c, const struct dossier *d);
 /* Queues dossier.due_changed of the saved dossier. */
 void due_changed_event(struct call *c, const struct dossier *d, int64_t before_us,
 		       const char *reason);
+
+/* --- answers to online filings (answers.c) --- */
+
+/* When the agency has to answer what is filed now through that channel; 0 for the desk. */
+int answers_due(struct call *c, Dossier__Channel channel, const char *agency_code,
+		int64_t *ret_due_us);
+/* dossier_save() asks: notices that a filing was answered late, once. */
+void answers_given(struct call *c, const struct dossier *d);
 
 /* Subject of the caller, or its member when it speaks for itself. */
 const char *dossier_actor(const struct call *c);
@@ -254,6 +265,8 @@ DOSSIER_HANDLER(states, States);
 DOSSIER_HANDLER(proof, Proof);
 DOSSIER_HANDLER(sync_pending, SyncPending);
 DOSSIER_HANDLER(sync_report, SyncReport);
+DOSSIER_HANDLER(recount_due, RecountDue);
+DOSSIER_HANDLER(list_late_answers, ListLateAnswers);
 
 /* --- feeds and jobs (consumers.c, due.c) --- */
 
@@ -266,6 +279,8 @@ int dossier_publish_state(const struct svc_event *ev, struct arena *arena,
 int dossier_job_due(struct call *c);
 /* Notes which versions the national portal is to learn, from the service's own feed. */
 int dossier_job_sync(struct call *c);
+/* Notices online filings that were not answered in time. */
+int dossier_job_answers(struct call *c);
 /* Forgets failed look-ups older than the lock. */
 int dossier_job_track_locks(struct call *c);
 

@@ -62,6 +62,12 @@ void due_set(struct dossier *d, const struct due_office *office, struct calendar
 	d->directory_pos = office->directory_pos;
 }
 
+void due_touch(struct call *c, const struct dossier *d)
+{
+	tx_add(c, &touch, DB_TEXT(d->code), DB_INT4(d->calendar_version),
+	       DB_INT8(d->directory_pos));
+}
+
 /* --- counting again --- */
 
 int due_shifts_add(struct call *c, const char *code)
@@ -125,8 +131,7 @@ static int recount(struct call *c, const struct job *job, int i)
 	due_set(&d, &office, due);
 	due_office_put(&office);
 	if (due.due_us == before && due.provisional) {
-		tx_add(c, &touch, DB_TEXT(d.code), DB_INT4(d.calendar_version),
-		       DB_INT8(d.directory_pos));
+		due_touch(c, &d);
 		return 0;
 	}
 	dossier_save(c, &d, rules_action_name(RULES_RECOUNT), "calendar");

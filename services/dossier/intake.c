@@ -56,7 +56,8 @@ static const struct db_stmt next_ordinal = {
 static const struct db_stmt insert_dossier = {
 	"WITH d AS (INSERT INTO dossier (code, version, state, procedure_code, procedure_version,"
 	" receiving_agency, competent_agency, holder_agency, channel, submitted_at,"
-	" applicant_name, guarded) VALUES ($1, 1, 1, $2, $3, $4, $5, $4, $6, $7, $10, $24)),"
+	" applicant_name, guarded, answer_due_at)"
+	" VALUES ($1, 1, 1, $2, $3, $4, $5, $4, $6, $7, $10, $24, $25)),"
 	" f AS (INSERT INTO filing (code, applicant_kind, applicant_number, applicant_name,"
 	" applicant_phone, applicant_address, owner_key, form_names, form_values, filer,"
 	" filer_is_citizen, secret_salt, secret_hash)"
@@ -98,6 +99,7 @@ struct filing {
 	size_t n_held;
 	struct rules_component *components; /* one per component of the procedure */
 	const char *code;
+	int64_t answer_due_us; /* 0: at the desk, which answers at once */
 	char secret[RECEIPT_SECRET_CHARS + 1];
 	struct err found; /* every broken rule */
 	Dossier__SubmitReply out;
@@ -299,7 +301,7 @@ static int add_dossier(struct call *c, const struct filing *f)
 	       DB_BOOL(f->filer == RULES_BY_CITIZEN), DB_BYTEA(salt, sizeof(salt)),
 	       DB_BYTEA(hash, sizeof(hash)), DB_TEXT(rules_action_name(RULES_SUBMIT)),
 	       DB_TEXT(c->caller.member), DB_TEXT(dossier_roles(c)), DB_TEXT(c->caller.agency),
-	       DB_BOOL(strcmp(f->procedure->data_class, "basic") != 0));
+	       DB_BOOL(strcmp(f->procedure->data_class, "basic") != 0), DB_TIME(f->answer_due_us));
 	return 0;
 }
 
@@ -471,7 +473,9 @@ DOSSIER_HANDLER(submit, Submit)
 	f->filer = filer_of(c);
 	f->today = civil_of_us(c->now_us);
 	f->competent = in->competent_agency_code[0] ? in->competent_agency_code : in->agency_code;
-	if (show_secret(c, f) < 0 || look(c, f) < 0 || tx_group(c, filings, f) < 0)
+	if (show_secret(c, f) < 0 || look(c, f) < 0 ||
+	    answers_due(c, in->channel, in->agency_code, &f->answer_due_us) < 0 ||
+	    tx_group(c, filings, f) < 0)
 		return call_fail(c);
 	reply(&f->out, data);
 }

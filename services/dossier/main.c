@@ -27,6 +27,7 @@ static const struct svc_publication publications[] = {
 static const struct svc_job jobs[] = {
 	{.name = "due", .every_ms = 2000, .run = dossier_job_due},
 	{.name = "sync", .every_ms = 1000, .run = dossier_job_sync},
+	{.name = "answers", .every_ms = 5000, .run = dossier_job_answers},
 	{.name = "track_locks", .every_ms = 600000, .run = dossier_job_track_locks},
 };
 

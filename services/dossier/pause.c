@@ -38,7 +38,10 @@ static int move_due(struct call *c, struct dossier *d, struct rules_pause pause)
 	return 0;
 }
 
-/* Before acceptance no clock has run, so none has stood still. */
+/*
+ * Before acceptance no clock has run, so none has stood still; what the applicant completed is to
+ * be answered in time again.
+ */
 static int end_pause(struct call *c, struct dossier *d)
 {
 	struct rules_pause pause = {.from_us = d->paused_us, .to_us = c->now_us};
@@ -50,6 +53,9 @@ static int end_pause(struct call *c, struct dossier *d)
 			return c->err.status;
 		tx_add(c, &insert_pause, DB_TEXT(d->code), DB_TIME(pause.from_us),
 		       DB_TIME(pause.to_us), DB_TEXT(d->pause_kind));
+	} else if (d->state == DOSSIER__DOSSIER_STATE__DOSSIER_STATE_FILED &&
+		   answers_due(c, d->channel, d->agencies.receiving, &d->answer_due_us) < 0) {
+		return c->err.status;
 	}
 	d->paused_us = 0;
 	return 0;

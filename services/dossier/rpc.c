@@ -26,6 +26,8 @@ static const struct rpc_row rows[] = {
 	{"Proof", RPC_INTERNAL, RPC_READ, ""},
 	{"SyncPending", RPC_SYSTEM, RPC_READ, ""},
 	{"SyncReport", RPC_SYSTEM, RPC_EFFECT, ""},
+	{"RecountDue", RPC_STAFF, RPC_EFFECT, "leader operator"},
+	{"ListLateAnswers", RPC_STAFF, RPC_READ, "clerk officer leader statistician operator"},
 	{"Track", RPC_PUBLIC | RPC_CITIZEN, RPC_READ, ""},
 };
 

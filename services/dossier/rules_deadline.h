@@ -11,6 +11,7 @@
 #define RULES_EXTENSION_MAX  180 /* working days */
 #define RULES_EXTENSION_DAYS 366 /* by a date */
 #define RULES_ANSWER_MINUTES (8 * 60)
+#define RULES_LATE_DEFAULT   100
 #define RULES_LATE_PER_PAGE  500
 
 /* What an agency's time is counted with. */

@@ -19,7 +19,8 @@ const struct err_kind dossier_unknown = {ERR_NOT_FOUND, "UNKNOWN_DOSSIER", "Khô
 	" d.submitted_at, d.accepted_at, d.due_at, d.due_provisional, d.calendar_version,"         \
 	" d.directory_pos, d.clock_from_at, d.pause_kind, d.paused_at, d.finished_at,"             \
 	" d.resumes_to, d.answer_due_at, d.reply_due_at, d.extended, d.verdict, d.decision,"       \
-	" d.reason,"                                                                               \
+	" d.reason, d.answer_due_at IS NOT NULL AND EXISTS (SELECT FROM late_answer l"             \
+	" WHERE l.dossier = d.code AND l.due_at = d.answer_due_at),"                               \
 	" d.fee_vnd, d.fee_paid, d.order_id, d.finance_state, d.result_number, d.result_file_id,"  \
 	" d.handover_state, d.tracking_number,"                                                    \
 	" d.handoffs, d.handoffs_electronic, d.hops, d.in_transit, d.assignee, d.step,"            \
@@ -134,6 +135,7 @@ static void read_course(struct row *r, struct dossier *d)
 	d->verdict = (Dossier__Verdict)row_int(r);
 	d->decision = (Dossier__Decision)row_int(r);
 	d->reason = row_text(r);
+	d->answer_noticed = row_bool(r);
 }
 
 static void read_money(struct row *r, struct dossier *d)
@@ -297,6 +299,7 @@ void dossier_save(struct call *c, struct dossier *d, const char *action, const c
 	d->version++;
 	if (d->state != d->was || d->why[0] != '\0')
 		d->reason = d->why;
+	answers_given(c, d);
 	tx_add(c, &update_dossier, DB_TEXT(d->code), DB_INT4(d->version), DB_INT4(d->state),
 	       DB_TEXT(d->agencies.holder), DB_TIME(d->accepted_us), DB_TIME(d->due_us),
 	       DB_BOOL(d->due_provisional), DB_INT4(d->calendar_version), DB_INT8(d->directory_pos),

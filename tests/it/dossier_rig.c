@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -409,13 +410,45 @@ static void write_owner_key(void)
 	CHECK(chmod(rig.key_path, 0600) == 0);
 }
 
-static char offset_env[64], key_env[96];
+static char offset_env[64], key_env[96], clock_env[96];
+
+/* The file LGSP_CLOCK_FILE of the service, shared with it. */
+static void make_clock(void)
+{
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/clock", busd_dir(rig.bus));
+	snprintf(clock_env, sizeof(clock_env), "LGSP_CLOCK_FILE=%s", path);
+	file = fopen(path, "w+e");
+	CHECK(file && ftruncate(fileno(file), sizeof(*rig.clock)) == 0);
+	rig.clock =
+		mmap(NULL, sizeof(*rig.clock), PROT_READ | PROT_WRITE, MAP_SHARED, fileno(file), 0);
+	CHECK(rig.clock != MAP_FAILED);
+	fclose(file);
+}
+
+int64_t moment(const char *local)
+{
+	char rfc[40];
+	int64_t us = 0;
+
+	snprintf(rfc, sizeof(rfc), "%s:00+07:00", local);
+	if (clock_parse_rfc3339(rfc, &us) < 0)
+		fail_msg("not a moment: %s", local);
+	return us;
+}
+
+void set_clock(const char *local)
+{
+	*rig.clock = local ? moment(local) : 0;
+}
 
 struct svcd *start_service(const char *const *env)
 {
-	const char *all[8] = {offset_env, key_env};
+	const char *all[8] = {offset_env, key_env, clock_env};
 
-	for (size_t n = 2; env && *env; env++)
+	for (size_t n = 3; env && *env; env++)
 		all[n++] = *env;
 	return svcd_start(&(struct svcd_config){.service = "dossier",
 						.bus = rig.bus,
@@ -437,6 +470,7 @@ int set_up(void **state)
 	rig.pg = pg_new("dossier");
 	rig.bus = busd_start(members, ARRAY_LEN(members), rights, bus_env);
 	write_owner_key();
+	make_clock();
 	snprintf(key_env, sizeof(key_env), "LGSP_OWNER_KEY=%s", rig.key_path);
 	put_agency(COMMUNE, "X", "2021-01-01", "2025-06-30");
 	put_agency(OTHER, "X", "2021-01-01", "infinity");

@@ -34,7 +34,8 @@ struct dossier_rig {
 	struct peer *payment, *digitisation;
 	struct bus_client *gateway, *ops, *one_stop;
 	char key_path[64];
-	bool files_away; /* digitisation.Stat is in trouble */
+	_Atomic int64_t *clock; /* business time of the service; 0: as it goes */
+	bool files_away;        /* digitisation.Stat is in trouble */
 };
 extern struct dossier_rig rig;
 
@@ -111,5 +112,8 @@ void relay_all(void);
 #define CTL_OUT_BYTES 65536
 int run_ctl(const char *words, char out[static CTL_OUT_BYTES]);
 void put_calendar(int version, const char *covers_to);
+/* Business time of the service stands at "2024-05-21 08:00"; NULL: goes on again. */
+void set_clock(const char *local);
+int64_t moment(const char *local);
 
 #endif

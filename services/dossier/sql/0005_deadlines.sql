@@ -20,14 +20,14 @@ CREATE TRIGGER extension_append_only BEFORE UPDATE OR DELETE OR TRUNCATE
 
 -- Online filings that were not answered when their 8 working hours had passed.
 CREATE TABLE late_answer (
-	dossier text PRIMARY KEY REFERENCES dossier,
-	due_at timestamptz NOT NULL,
-	noticed_at timestamptz NOT NULL
+	dossier text NOT NULL REFERENCES dossier,
+	due_at timestamptz NOT NULL, -- a filing completed by the applicant is due anew
+	noticed_at timestamptz NOT NULL,
+	PRIMARY KEY (dossier, due_at)
 );
+CREATE INDEX late_answer_due ON late_answer (due_at, dossier);
 CREATE TRIGGER late_answer_append_only BEFORE UPDATE OR DELETE OR TRUNCATE
 	ON late_answer FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
 CREATE INDEX dossier_unanswered ON dossier (answer_due_at)
 	WHERE state = 1 AND answer_due_at IS NOT NULL;
-CREATE INDEX dossier_answers ON dossier (receiving_agency, answer_due_at)
-	WHERE answer_due_at IS NOT NULL;
