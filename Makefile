@@ -260,6 +260,7 @@ lint: lint-scripts lint-format lint-includes lint-proto lint-buf lint-sql lint-s
 	lint-cppcheck lint-tidy ## check format, layers, contracts, SQL, scripts, sizes; cppcheck, clang-tidy
 
 OUR_C = $(shell git ls-files --cached --others --exclude-standard -- '*.c')
+TREE_C = $(filter-out docs/examples/%,$(OUR_C)) # the examples are built by their test, as outsiders do
 OUR_CH = $(OUR_C) $(shell git ls-files --cached --others --exclude-standard -- '*.h')
 
 lint-scripts:
@@ -271,9 +272,9 @@ lint-format:
 lint-cppcheck: $(PB_H) $(TEST_PB_C:.c=.h)
 	@cppcheck -j2 --quiet --std=c11 --enable=warning,performance,portability --error-exitcode=1 \
 		--inline-suppr --library=deploy/lint/cppcheck.cfg --suppressions-list=deploy/lint/cppcheck.suppress \
-		-D_GNU_SOURCE -DLGSP_VERSION='"lint"' -I. $(OUR_C)
+		-D_GNU_SOURCE -DLGSP_VERSION='"lint"' -I. $(TREE_C)
 lint-tidy: $(PB_H) $(TEST_PB_C:.c=.h)
-	@printf '%s\n' $(OUR_C) | xargs -P2 -n4 deploy/lint/tidy.sh \
+	@printf '%s\n' $(TREE_C) | xargs -P2 -n4 deploy/lint/tidy.sh \
 		-std=gnu11 -I. -I$(GEN) $(PKG_CFLAGS) $$(pkg-config --cflags $(sort $(foreach s,$(SERVICES),$(call svc_pkgs,$(s))))) \
 		-D_GNU_SOURCE -DLGSP_CRASH_POINTS -DLGSP_VERSION='"lint"' --
 # buf comes as a locked npm package of the tests, one for each architecture.

@@ -8,8 +8,8 @@
 set -euo pipefail
 cd "${1:-$(dirname "$0")/../..}"
 
-# Only committed or new files; build/ is ignored by git.
-list() { git ls-files --cached --others --exclude-standard -- '*.c' '*.h' | sort -u; }
+# Only committed or new files; build/ is ignored by git. The examples are outsiders' programs.
+list() { git ls-files --cached --others --exclude-standard -- '*.c' '*.h' ':!docs/examples' | sort -u; }
 
 # file:line:header of every include, with <> and "" kept.
 includes() {

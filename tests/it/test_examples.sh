@@ -9,15 +9,15 @@ cd "$(dirname "$0")/../.." || exit 1
 
 # shown LANGUAGE FILE: the README's block is the file.
 shown() { diff <(awk -v start="^\`\`\`$1\$" '/^```$/ {on = 0} on {print} $0 ~ start {on = 1}' README.md) "$2"; }
-check "the README shows the Python example" shown python docs/examples/call.py
-check "the README shows the Node example" shown js docs/examples/call.mjs
+check "the README shows the Python example" shown python docs/examples/python/call.py
+check "the README shows the Node example" shown js docs/examples/node/call.mjs
 
 start_or_end
-python() { PYTHONPATH=$VAR.py /usr/bin/python3 docs/examples/call.py "$1"; }
+python() { PYTHONPATH=$VAR.py /usr/bin/python3 docs/examples/python/call.py "$1"; }
 node() {
 	local path
 	path=$(find "$PWD/tests/node_modules" -path '*/node-linux-*/bin/node' | head -n 1)
-	(cd tests && "$path" ../docs/examples/call.mjs "$1")
+	(cd tests && "$path" ../docs/examples/node/call.mjs "$1")
 }
 generate() { mkdir "$VAR.py" && protoc -Iproto --python_out="$VAR.py" proto/lgsp/{common,bus,dossier}/v1/*.proto; }
 check "protoc makes the Python messages" generate

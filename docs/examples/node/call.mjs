@@ -1,9 +1,9 @@
-// In tests/ (npm ci): LGSP_ENV_FILE=../var/run/lgspctl.env node ../docs/examples/call.mjs 1.001612
+// In tests/ (npm ci): LGSP_ENV_FILE=../var/run/lgspctl.env node ../docs/examples/node/call.mjs 1.001612
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 const require = createRequire(process.cwd() + '/');
 const { Dealer } = require('zeromq'), protobuf = require('protobufjs');
-const at = new URL('../../proto/', import.meta.url).pathname;
+const at = new URL('../../../proto/', import.meta.url).pathname;
 const root = Object.assign(new protobuf.Root(), { resolvePath: (_, file) => at + file });
 await root.load(['lgsp/bus/v1/header.proto', 'lgsp/dossier/v1/dossier.proto']);
 const bus = root.lookup('lgsp.bus.v1'), dossier = root.lookup('lgsp.dossier.v1');
