@@ -40,6 +40,10 @@ static const struct db_stmt read_procedure = {
 	"SELECT valid_from <= $2 AND valid_to >= $2, definition FROM procedure_version"
 	" WHERE code = $1 ORDER BY 1 DESC, version DESC LIMIT 1"};
 
+static const struct db_stmt read_procedure_of = {
+	"SELECT p.definition FROM dossier d JOIN procedure_version p ON p.code = d.procedure_code"
+	" AND p.version = d.procedure_version WHERE d.code = $1"};
+
 static const struct db_stmt list_procedures = {
 	"SELECT definition FROM ("
 	"  SELECT DISTINCT ON (code) code, field, definition FROM procedure_version"
@@ -251,6 +255,18 @@ int catalogue_read(struct call *c, int slot, const char *code, struct err *err,
 	}
 	r = unpack(c, slot, 0, 1, ret_procedure);
 	return r < 0 ? r : 1;
+}
+
+int catalogue_add_of(struct call *c, const char *dossier)
+{
+	return tx_add(c, &read_procedure_of, DB_TEXT(dossier));
+}
+
+int catalogue_read_of(struct call *c, int slot, const Dossier__Procedure **ret_procedure)
+{
+	if (db_rows(&c->tx, slot) == 0)
+		return err_set(&c->err, &err_not_found, "code", "");
+	return unpack(c, slot, 0, 0, ret_procedure);
 }
 
 /* The date asked for, today when empty. */

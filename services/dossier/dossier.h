@@ -202,6 +202,9 @@ const uint8_t *receipt_owner_key(void);
  * message id, so that a repeated request gets the same one although only its hash is stored.
  */
 void receipt_secret(const struct call *c, char out[static RECEIPT_SECRET_CHARS + 1]);
+/* The same from what names the filing elsewhere, whoever asks with whatever message id. */
+void receipt_secret_of(struct call *c, const char *kind, const char *name,
+		       char out[static RECEIPT_SECRET_CHARS + 1]);
 void receipt_hash(const uint8_t salt[static RECEIPT_SALT_BYTES], const char *secret,
 		  uint8_t out[static CRYPT_SHA256_BYTES]);
 /*
@@ -224,6 +227,18 @@ int catalogue_add(struct call *c, const char *code, int32_t day);
 int catalogue_read(struct call *c, int slot, const char *code, struct err *err,
 		   const Dossier__Procedure **ret_procedure);
 
+/* The version a dossier is under; the dossier has been found in the same flush. */
+int catalogue_add_of(struct call *c, const char *dossier);
+int catalogue_read_of(struct call *c, int slot, const Dossier__Procedure **ret_procedure);
+
+/* --- what is held (once_only.c) --- */
+
+/* Queues the reading of the records held of an owner, or of a dossier's applicant, on a day. */
+int held_add(struct call *c, const char *owner_key, int32_t day);
+int held_add_of(struct call *c, const char *code, int32_t day);
+/* Newest first. 0 or the error in c->err. */
+int held_read(struct call *c, int slot, struct rules_held **ret_held, size_t *ret_n);
+
 /* --- channels (channels.c) --- */
 
 /* The channels of a profile: checked, then compared with the list in the slot of channels_add(). */
@@ -231,11 +246,6 @@ int channels_check_import(struct call *c, const Dossier__ImportProfileRequest *i
 int channels_add(struct call *c);
 /* Queues the new list when it differs; how many rules are new or different. */
 int32_t channels_import(struct call *c, int slot, const Dossier__ImportProfileRequest *in);
-
-/* --- filing (intake.c) --- */
-
-void intake_start(void);
-void intake_stop(void);
 
 /* --- handlers --- */
 
@@ -248,6 +258,15 @@ DOSSIER_HANDLER(import_profile, ImportProfile);
 DOSSIER_HANDLER(get_procedure, GetProcedure);
 DOSSIER_HANDLER(list_procedures, ListProcedures);
 DOSSIER_HANDLER(submit, Submit);
+DOSSIER_HANDLER(submit_from_portal, SubmitFromPortal);
+DOSSIER_HANDLER(save_draft, SaveDraft);
+DOSSIER_HANDLER(get_draft, GetDraft);
+DOSSIER_HANDLER(list_drafts, ListDrafts);
+DOSSIER_HANDLER(discard_draft, DiscardDraft);
+DOSSIER_HANDLER(submit_draft, SubmitDraft);
+DOSSIER_HANDLER(list_held, ListHeld);
+DOSSIER_HANDLER(reuse_record, ReuseRecord);
+DOSSIER_HANDLER(rebase, Rebase);
 DOSSIER_HANDLER(accept, Accept);
 DOSSIER_HANDLER(forward, Forward);
 DOSSIER_HANDLER(request_payment, RequestPayment);
@@ -281,6 +300,8 @@ int dossier_job_due(struct call *c);
 int dossier_job_sync(struct call *c);
 /* Notices online filings that were not answered in time. */
 int dossier_job_answers(struct call *c);
+/* Forgets drafts whose time is over. */
+int dossier_job_drafts(struct call *c);
 /* Forgets failed look-ups older than the lock. */
 int dossier_job_track_locks(struct call *c);
 

@@ -1,7 +1,7 @@
 /* The dossier service: README.md. */
 #include "common/base/base.h"
 #include "common/svc/refdata.h"
-#include "services/dossier/dossier.h"
+#include "services/dossier/intake.h"
 
 extern const struct rpc_table dossier_rpcs;
 
@@ -10,6 +10,11 @@ static const char *owner_key_path;
 static const struct env_var env[] = {
 	{"LGSP_OWNER_KEY", ENV_SECRET, NULL, 0, 0, "file of 32 bytes: key of owner pseudonyms",
 	 &owner_key_path},
+	{"LGSP_DRAFT_DAYS", ENV_INT, "30", 1, 365, "days a draft is kept after its last change",
+	 &drafts_days},
+	{"LGSP_DUPLICATE_DAYS", ENV_INT, "30", 0, 365,
+	 "days within which a like filing is suspected to be the same; 0: never",
+	 &intake_duplicate_days},
 };
 
 static Dossier__DossierService_Service handlers = DOSSIER__DOSSIER_SERVICE__INIT(dossier_);
@@ -28,6 +33,7 @@ static const struct svc_job jobs[] = {
 	{.name = "due", .every_ms = 2000, .run = dossier_job_due},
 	{.name = "sync", .every_ms = 1000, .run = dossier_job_sync},
 	{.name = "answers", .every_ms = 5000, .run = dossier_job_answers},
+	{.name = "drafts", .every_ms = 60000, .run = dossier_job_drafts},
 	{.name = "track_locks", .every_ms = 600000, .run = dossier_job_track_locks},
 };
 
@@ -49,7 +55,7 @@ static const struct svc dossier_service = {
 	.n_jobs = ARRAY_LEN(jobs),
 	.env = env,
 	.n_env = ARRAY_LEN(env),
-	.schema_version = 8,
+	.schema_version = 9,
 	.start = start,
 	.stop = intake_stop,
 };

@@ -48,22 +48,33 @@ const uint8_t *receipt_owner_key(void)
 	return owner_key;
 }
 
-void receipt_secret(const struct call *c, char out[static RECEIPT_SECRET_CHARS + 1])
+static void secret_of(const char *text, char out[static RECEIPT_SECRET_CHARS + 1])
 {
 	/* No letter or digit that people take for another. */
 	static const char alphabet[] = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
-	char id[2 * sizeof(c->message_id) + 1];
-	const char *text;
 	uint8_t mac[CRYPT_SHA256_BYTES];
 
-	crypt_hex(c->message_id, sizeof(c->message_id), id);
-	text = arena_printf(c->arena, "receipt\n%s\n%s\n%s", c->caller.member, c->caller.subject,
-			    id);
 	CHECK(text);
 	crypt_hmac_sha256(owner_key, sizeof(owner_key), text, strlen(text), mac);
 	for (size_t i = 0; i < RECEIPT_SECRET_CHARS; i++)
 		out[i] = alphabet[mac[i] & 31];
 	out[RECEIPT_SECRET_CHARS] = '\0';
+}
+
+void receipt_secret(const struct call *c, char out[static RECEIPT_SECRET_CHARS + 1])
+{
+	char id[2 * sizeof(c->message_id) + 1];
+
+	crypt_hex(c->message_id, sizeof(c->message_id), id);
+	secret_of(arena_printf(c->arena, "receipt\n%s\n%s\n%s", c->caller.member, c->caller.subject,
+			       id),
+		  out);
+}
+
+void receipt_secret_of(struct call *c, const char *kind, const char *name,
+		       char out[static RECEIPT_SECRET_CHARS + 1])
+{
+	secret_of(arena_printf(c->arena, "receipt of %s\n%s", kind, name), out);
 }
 
 void receipt_hash(const uint8_t salt[static RECEIPT_SALT_BYTES], const char *secret,

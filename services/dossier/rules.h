@@ -7,6 +7,7 @@
  *   rules_code.c      codes of dossiers
  *   rules_text.c      single values
  *   rules_intake.c    applicant, channel and components of a filing
+ *   rules_identity.c  who files, by which evidence, for whom
  *   rules_form.c      its form
  *   rules_procedure.c what may stand in the catalogue; fees
  *
@@ -181,6 +182,25 @@ enum rules_filer { RULES_BY_CITIZEN = 1, RULES_BY_STAFF, RULES_BY_SYSTEM };
 void rules_check_filing(const Dossier__SubmitRequest *in, enum rules_filer filer, int32_t today,
 			struct err *err);
 
+/* Who files, by which evidence, and for whom (rules_identity.c). Adds all errors. */
+void rules_check_filer(const Dossier__SubmitRequest *in, enum rules_filer by, int64_t now_us,
+		       int32_t today, struct err *err);
+/* Somebody files for another, and says so. */
+bool rules_represented(const Dossier__SubmitRequest *in);
+/* Evidence that does not rest on the filer's own word. */
+bool rules_identity_verified(const Dossier__SubmitRequest *in, enum rules_filer by);
+/* A code of the national portal. */
+bool rules_national_code(const char *s);
+
+/* The form of a filing as it was stored: names and values, one entry each. */
+struct rules_answers {
+	const char **names, **values;
+	size_t n;
+};
+
+/* Whether two forms say nearly the same: at least four of five of their answers are equal. */
+bool rules_similar(const struct rules_answers *a, const struct rules_answers *b);
+
 /* The form against the procedure's fields. Adds all errors. */
 void rules_check_form(const Dossier__Procedure *procedure, const Dossier__SubmitRequest *in,
 		      int32_t today, struct err *err);
@@ -196,7 +216,11 @@ struct rules_held {
 	const char *record_id;
 	const char *type;
 	const char *source; /* dossier or agency it came from */
+	int32_t valid_from, valid_to;
 };
+
+/* Whether the record's type meets the component. */
+bool rules_held_fits(const Dossier__Component *component, const struct rules_held *held);
 
 /* How a component of the procedure is met by a filing. */
 struct rules_component {

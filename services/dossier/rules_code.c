@@ -30,3 +30,8 @@ const char *rules_make_code(struct arena *arena, const char *agency, int32_t day
 	return arena_printf(arena, "%s-%02d%02d%02d-%04lld", agency, y % 100, m, d,
 			    (long long)ordinal);
 }
+
+bool rules_national_code(const char *s)
+{
+	return rules_matches(s, "^[0-9A-Z][0-9A-Z./-]{3,59}$");
+}

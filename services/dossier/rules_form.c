@@ -339,3 +339,31 @@ void rules_check_form(const Dossier__Procedure *procedure, const Dossier__Submit
 		err_add(err, &missing_form_field, field, rule->label);
 	}
 }
+
+/* --- likeness --- */
+
+static bool answers(const struct rules_answers *a, const char *name, const char *value)
+{
+	for (size_t i = 0; i < a->n; i++)
+		if (strcmp(a->names[i], name) == 0)
+			return strcmp(a->values[i], value) == 0;
+	return false;
+}
+
+static size_t given(const struct rules_answers *a)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < a->n; i++)
+		n += !rules_blank(a->values[i]);
+	return n;
+}
+
+bool rules_similar(const struct rules_answers *a, const struct rules_answers *b)
+{
+	size_t most = given(a) > given(b) ? given(a) : given(b), same = 0;
+
+	for (size_t i = 0; i < a->n; i++)
+		same += !rules_blank(a->values[i]) && answers(b, a->names[i], a->values[i]);
+	return same * 5 >= most * 4;
+}

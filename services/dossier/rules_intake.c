@@ -38,12 +38,24 @@ static const struct err_kind demand_not_allowed = {
 	ERR_INVALID, "DEMAND_NOT_ALLOWED", "Chỉ bộ phận một cửa ghi nhận việc yêu cầu nộp lại",
 	"only the desk records that it demanded a paper"};
 
+static const struct err_kind support_not_allowed = {
+	ERR_INVALID, "SUPPORT_NOT_ALLOWED", "Chỉ bộ phận một cửa tiếp nhận hộ cơ quan khác",
+	"only a desk takes in a filing for another agency"};
+static const struct err_kind support_not_needed = {ERR_INVALID, "SUPPORT_NOT_NEEDED",
+						   "Cơ quan hỗ trợ trùng với cơ quan tiếp nhận",
+						   "the supporting agency is the receiving one"};
+
 /* --- the request by itself --- */
+
+static bool is_desk(Dossier__Channel channel)
+{
+	return channel == DOSSIER__CHANNEL__CHANNEL_COUNTER ||
+	       channel == DOSSIER__CHANNEL__CHANNEL_POST;
+}
 
 static void check_channel(Dossier__Channel channel, enum rules_filer filer, struct err *err)
 {
-	bool desk = channel == DOSSIER__CHANNEL__CHANNEL_COUNTER ||
-		    channel == DOSSIER__CHANNEL__CHANNEL_POST;
+	bool desk = is_desk(channel);
 
 	if (channel == DOSSIER__CHANNEL__CHANNEL_UNSPECIFIED)
 		err_add(err, &err_required_field, "channel", NULL);
@@ -63,6 +75,14 @@ static void check_agencies(const Dossier__SubmitRequest *in, struct err *err)
 	if (in->competent_agency_code[0] != '\0' &&
 	    !identity_agency_code(in->competent_agency_code))
 		err_add(err, &err_invalid_field, "competent_agency_code", rule);
+	if (in->supporting_agency_code[0] == '\0')
+		return;
+	if (!identity_agency_code(in->supporting_agency_code))
+		err_add(err, &err_invalid_field, "supporting_agency_code", rule);
+	else if (!is_desk(in->channel))
+		err_add(err, &support_not_allowed, "supporting_agency_code", NULL);
+	else if (strcmp(in->supporting_agency_code, in->agency_code) == 0)
+		err_add(err, &support_not_needed, "supporting_agency_code", NULL);
 }
 
 static void check_applicant(const Dossier__Applicant *a, int32_t today, struct err *err)
@@ -117,8 +137,7 @@ static void check_files(const Dossier__ComponentInput *in, size_t i, struct err 
 static void check_component_input(const Dossier__SubmitRequest *in, size_t i, struct err *err)
 {
 	const Dossier__ComponentInput *c = in->components[i];
-	bool desk = in->channel == DOSSIER__CHANNEL__CHANNEL_COUNTER ||
-		    in->channel == DOSSIER__CHANNEL__CHANNEL_POST;
+	bool desk = is_desk(in->channel);
 	char field[64];
 
 	for (size_t j = 0; j < i; j++) {
@@ -198,11 +217,16 @@ static const Dossier__ComponentInput *find_input(const Dossier__SubmitRequest *i
 	return NULL;
 }
 
+bool rules_held_fits(const Dossier__Component *component, const struct rules_held *held)
+{
+	return among(held->type, component->record_types, component->n_record_types);
+}
+
 static const struct rules_held *find_held(const Dossier__Component *component,
 					  const struct rules_held *held, size_t n_held)
 {
 	for (size_t i = 0; i < n_held; i++)
-		if (among(held[i].type, component->record_types, component->n_record_types))
+		if (rules_held_fits(component, &held[i]))
 			return &held[i];
 	return NULL;
 }

@@ -1,4 +1,4 @@
-// with: services/dossier/rules_due.c services/dossier/rules_code.c
+// with: services/dossier/rules_due.c services/dossier/rules_code.c services/dossier/rules_text.c
 /* The dossier's pure rules: codes, due dates, verdict. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,0 +1,166 @@
+/* Who files: the evidence of it, and in which right somebody files for another. */
+#include <string.h>
+
+#include "common/base/identity.h"
+#include "services/dossier/rules.h"
+
+#define REFERENCE_MAX 200
+
+static const struct err_kind identity_not_allowed = {
+	ERR_INVALID, "IDENTITY_NOT_ALLOWED",
+	"Chỉ cán bộ tiếp nhận ghi nhận việc đã xem giấy tờ tùy thân",
+	"only the desk records that it saw an identity paper"};
+static const struct err_kind evidence_missing = {
+	ERR_INVALID, "EVIDENCE_MISSING", "Xác thực VNeID phải kèm mã giao dịch và thời điểm",
+	"identification by VNeID needs its transaction and time"};
+static const struct err_kind identity_mismatch = {
+	ERR_INVALID, "IDENTITY_MISMATCH", "Số định danh đã xác thực không phải của người nộp hồ sơ",
+	"the number that was proven is not that of who files"};
+static const struct err_kind representation_required = {
+	ERR_INVALID, "REPRESENTATION_REQUIRED",
+	"Nộp hồ sơ cho người khác phải nêu rõ quan hệ hoặc ủy quyền",
+	"filing for another needs the relation or authorisation to be stated"};
+static const struct err_kind relation_not_fitting = {ERR_INVALID, "RELATION_NOT_FITTING",
+						     "Quan hệ với chủ hồ sơ không phù hợp",
+						     "the relation does not fit this applicant"};
+static const struct err_kind authorisation_missing = {
+	ERR_INVALID, "AUTHORISATION_MISSING",
+	"Thiếu văn bản ủy quyền: nêu thành phần hồ sơ đã nộp hoặc số văn bản",
+	"the authorisation is missing: name a component handed in, or its number"};
+
+#define METHOD(name) DOSSIER__IDENTITY_METHOD__IDENTITY_METHOD_##name
+#define REL(name)    DOSSIER__RELATION__RELATION_##name
+
+static bool is_citizen(const Dossier__Applicant *a)
+{
+	return strcmp(a->kind, "citizen") == 0;
+}
+
+static bool is_portal(Dossier__Channel channel)
+{
+	return channel == DOSSIER__CHANNEL__CHANNEL_OWN_PORTAL ||
+	       channel == DOSSIER__CHANNEL__CHANNEL_NATIONAL_PORTAL;
+}
+
+bool rules_represented(const Dossier__SubmitRequest *in)
+{
+	return in->filer && in->filer->relation != REL(UNSPECIFIED);
+}
+
+bool rules_identity_verified(const Dossier__SubmitRequest *in, enum rules_filer by)
+{
+	if (!in->identity)
+		return false;
+	return in->identity->method == METHOD(PAPER_SEEN) ||
+	       (in->identity->method == METHOD(VNEID) && by != RULES_BY_CITIZEN);
+}
+
+/* --- evidence --- */
+
+static void check_evidence(const Dossier__Identity *id, enum rules_filer by, int64_t now_us,
+			   struct err *err)
+{
+	bool vneid = id->method == METHOD(VNEID);
+
+	if (id->method == METHOD(PAPER_SEEN) && by != RULES_BY_STAFF)
+		err_add(err, &identity_not_allowed, "identity.method", NULL);
+	if (vneid ? id->level < 1 || id->level > 2 : id->level != 0)
+		err_add(err, &err_invalid_field, "identity.level", vneid ? "1..2" : "0");
+	if (vneid && (rules_blank(id->reference) || id->authenticated_us == 0))
+		err_add(err, &evidence_missing, "identity.reference", NULL);
+	rules_check_text(id->reference, REFERENCE_MAX, "identity.reference", err);
+	if (id->authenticated_us < 0 || id->authenticated_us > now_us)
+		err_add(err, &err_invalid_field, "identity.authenticated_us", "0..now");
+}
+
+/* What it proves has to be the number of who files: the representative's, else the applicant's. */
+static void check_proven(const Dossier__SubmitRequest *in, int32_t today, struct err *err)
+{
+	const char *proven = in->identity->number;
+	const char *files = rules_represented(in) ? in->filer->number : in->applicant->number;
+
+	if (proven[0] == '\0')
+		return;
+	if (!identity_citizen_number(proven, today))
+		err_add(err, &rules_bad_citizen_number, "identity.number", NULL);
+	else if ((rules_represented(in) || is_citizen(in->applicant)) && strcmp(proven, files) != 0)
+		err_add(err, &identity_mismatch, "identity.number", NULL);
+}
+
+/* --- representation --- */
+
+static bool relation_fits(Dossier__Relation relation, const Dossier__Applicant *a)
+{
+	switch (relation) {
+	case REL(UNSPECIFIED):
+	case REL(AUTHORISED):
+		return true;
+	case REL(GUARDIAN):
+	case REL(FAMILY):
+		return is_citizen(a);
+	case REL(LEGAL_REPRESENTATIVE):
+		return !is_citizen(a);
+	case _DOSSIER__RELATION_IS_INT_SIZE:
+		break;
+	}
+	return false;
+}
+
+static bool is_handed_in(const Dossier__SubmitRequest *in, const char *component)
+{
+	for (size_t i = 0; i < in->n_components; i++) {
+		const Dossier__ComponentInput *c = in->components[i];
+
+		if (strcmp(c->code, component) == 0)
+			return c->n_file_ids > 0 || c->paper_copies > 0;
+	}
+	return false;
+}
+
+static void check_authorisation(const Dossier__SubmitRequest *in, struct err *err)
+{
+	const Dossier__Filer *f = in->filer;
+
+	rules_check_text(f->reference, REFERENCE_MAX, "filer.reference", err);
+	if (f->authorisation[0] != '\0'
+		    ? !is_handed_in(in, f->authorisation)
+		    : f->relation == REL(AUTHORISED) && rules_blank(f->reference))
+		err_add(err, &authorisation_missing, "filer.authorisation", NULL);
+}
+
+static void check_representative(const Dossier__SubmitRequest *in, int32_t today, struct err *err)
+{
+	const Dossier__Filer *f = in->filer;
+
+	if (!relation_fits(f->relation, in->applicant))
+		err_add(err, &relation_not_fitting, "filer.relation", NULL);
+	rules_check_required_text(f->name, RULES_NAME_MAX, "filer.name", err);
+	if (!identity_citizen_number(f->number, today))
+		err_add(err, &rules_bad_citizen_number, "filer.number", NULL);
+	check_authorisation(in, err);
+}
+
+/* Who states no relation says that the applicant's number is their own. */
+static void check_self(const Dossier__SubmitRequest *in, struct err *err)
+{
+	bool other = in->filer && in->filer->number[0] != '\0' &&
+		     strcmp(in->filer->number, in->applicant->number) != 0;
+
+	if (other || (is_portal(in->channel) && !is_citizen(in->applicant)))
+		err_add(err, &representation_required, "filer.relation", NULL);
+}
+
+void rules_check_filer(const Dossier__SubmitRequest *in, enum rules_filer by, int64_t now_us,
+		       int32_t today, struct err *err)
+{
+	if (!in->applicant)
+		return; /* reported by rules_check_filing() */
+	if (rules_represented(in))
+		check_representative(in, today, err);
+	else
+		check_self(in, err);
+	if (!in->identity)
+		return;
+	check_evidence(in->identity, by, now_us, err);
+	check_proven(in, today, err);
+}
