@@ -25,26 +25,17 @@ struct pair {
 	char member[256], backend[256];
 };
 
-/* Both with the same keys: the second's files are links to the first's. */
 static int setup_pair(void **state)
 {
-	struct fixture *f;
 	struct pair *p = base_alloc(sizeof(*p));
-	char env[5][256], path[200];
-	const char *list[6] = {env[0], env[1], env[2], env[3], env[4], NULL};
+	struct fixture *f;
 	struct bus_keys keys;
 
 	bustest_setup(state);
 	f = *state;
 	p->f = *f;
 	free(f);
-	snprintf(path, sizeof(path), "%s", busd_dir(p->f.busd));
-	snprintf(env[0], sizeof(env[0]), "LGSP_MEMBERS_DIR=%s/members", path);
-	snprintf(env[1], sizeof(env[1]), "LGSP_RIGHTS=%s/rights", path);
-	snprintf(env[2], sizeof(env[2]), "LGSP_KEY=%s/broker.key_secret", path);
-	snprintf(env[3], sizeof(env[3]), "LGSP_INSTANCE=bus-2");
-	snprintf(env[4], sizeof(env[4]), "LGSP_DRAIN_MS=5000");
-	p->second = busd_start(bustest_members, BUSTEST_MEMBERS, bustest_rights, list);
+	p->second = busd_start_beside(p->f.busd, "bus-2", NULL);
 	snprintf(p->member, sizeof(p->member), "%s %s", busd_member_endpoint(p->f.busd),
 		 busd_member_endpoint(p->second));
 	snprintf(p->backend, sizeof(p->backend), "%s %s", busd_backend_endpoint(p->f.busd),
@@ -62,8 +53,8 @@ static int teardown_pair(void **state)
 
 	bustest_let_go(&p->f.echo);
 	busrig_free(p->f.rig);
-	busd_free(p->f.busd);
 	busd_free(second);
+	busd_free(p->f.busd);
 	arena_done(&p->f.arena);
 	free(p);
 	return 0;

@@ -169,11 +169,39 @@ static void note_endpoint(struct busd *d, const char *variable)
 		snprintf(d->backend, sizeof(d->backend), "%s", variable + strlen(backend));
 }
 
+/* The caller's first: of two equal names the first counts. */
+static void add_caller_env(struct busd *d, const char *const *env)
+{
+	for (; env && *env; env++) {
+		add_env(d, *env, "");
+		note_endpoint(d, *env);
+	}
+}
+
+/* Whose files it reads, and its own sockets. */
+static void add_own_env(struct busd *d, const struct busd *files)
+{
+	const char *inherited = getenv("ASAN_OPTIONS");
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/members", files->dir);
+	add_env(d, "LGSP_MEMBERS_DIR", path);
+	snprintf(path, sizeof(path), "%s/rights", files->dir);
+	add_env(d, "LGSP_RIGHTS", path);
+	snprintf(path, sizeof(path), "%s/broker.key_secret", files->dir);
+	add_env(d, "LGSP_KEY", path);
+	add_env(d, "LGSP_BIND_MEMBER", d->member);
+	add_env(d, "LGSP_BIND_BACKEND", d->backend);
+	add_env(d, "LGSP_BIND_ADMIN", d->admin);
+	add_env(d, "LGSP_HTTP", d->http);
+	if (inherited)
+		add_env(d, "ASAN_OPTIONS", inherited);
+}
+
 struct busd *busd_start(const struct busd_member *members, unsigned n, const char *rights,
 			const char *const *env)
 {
 	struct busd *d = base_alloc(sizeof(*d));
-	const char *inherited = getenv("ASAN_OPTIONS");
 	char path[256];
 
 	make_folders(d);
@@ -182,22 +210,22 @@ struct busd *busd_start(const struct busd_member *members, unsigned n, const cha
 		write_pair(path, d->dir, members[i].name, members[i].member);
 	write_pair(d->dir, d->dir, "broker", "VN/GOV/H40/lgsp-bus");
 	busd_write_rights(d, rights);
-	/* The caller's first: of two equal names the first counts. */
-	for (; env && *env; env++) {
-		add_env(d, *env, "");
-		note_endpoint(d, *env);
-	}
-	add_env(d, "LGSP_MEMBERS_DIR", path);
-	snprintf(path, sizeof(path), "%s/rights", d->dir);
-	add_env(d, "LGSP_RIGHTS", path);
-	snprintf(path, sizeof(path), "%s/broker.key_secret", d->dir);
-	add_env(d, "LGSP_KEY", path);
-	add_env(d, "LGSP_BIND_MEMBER", d->member);
-	add_env(d, "LGSP_BIND_BACKEND", d->backend);
-	add_env(d, "LGSP_BIND_ADMIN", d->admin);
-	add_env(d, "LGSP_HTTP", d->http);
-	if (inherited)
-		add_env(d, "ASAN_OPTIONS", inherited);
+	add_caller_env(d, env);
+	add_own_env(d, d);
+	busd_restart(d);
+	return d;
+}
+
+struct busd *busd_start_beside(const struct busd *first, const char *instance,
+			       const char *const *env)
+{
+	struct busd *d = base_alloc(sizeof(*d));
+
+	make_folders(d);
+	memcpy(d->key, first->key, sizeof(d->key));
+	add_caller_env(d, env);
+	add_env(d, "LGSP_INSTANCE", instance);
+	add_own_env(d, first);
 	busd_restart(d);
 	return d;
 }

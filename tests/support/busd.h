@@ -23,6 +23,12 @@ struct busd_member {
  */
 struct busd *busd_start(const struct busd_member *members, unsigned n, const char *rights,
 			const char *const *env);
+/*
+ * A second broker beside the first: the same key, members and rights, sockets and name of its own.
+ * Free it before the first, whose files it reads.
+ */
+struct busd *busd_start_beside(const struct busd *first, const char *instance,
+			       const char *const *env);
 /* Ends the process (SIGTERM, then SIGKILL) and removes the folder. NULL is fine. */
 void busd_free(struct busd *d);
 

@@ -194,6 +194,9 @@ struct svcd *svcd_start(const struct svcd_config *config)
 	CHECK(mkdtemp(d->dir));
 	snprintf(d->socket, sizeof(d->socket), "%s/h", d->dir);
 	snprintf(path, sizeof(path), "unix:%s", d->socket);
+	/* The caller's first: of two equal names the first counts. */
+	for (const char *const *e = config->env; e && *e; e++)
+		add_env(d, *e, "");
 	add_env(d, "LGSP_HTTP", path);
 	busd_secret_path(config->bus, config->service, path);
 	add_env(d, "LGSP_KEY", path);
@@ -204,8 +207,6 @@ struct svcd *svcd_start(const struct svcd_config *config)
 	for (size_t i = 0; i < ARRAY_LEN(inherited); i++)
 		if (getenv(inherited[i]))
 			add_env(d, inherited[i], getenv(inherited[i]));
-	for (const char *const *e = config->env; e && *e; e++)
-		add_env(d, *e, "");
 	d->self_option = config->self_option;
 	svcd_restart_no_wait(d);
 	if (!config->no_wait)
