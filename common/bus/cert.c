@@ -7,6 +7,7 @@
 #include <zmq.h>
 
 #include "common/base/base.h"
+#include "common/base/civil.h"
 #include "common/base/utf8.h"
 
 #define CERT_FILE_MAX 16384
@@ -40,20 +41,31 @@ static int take_key(struct reader *r, char out[static 41], const char *value)
 	return 0;
 }
 
+static int take_metadata(struct reader *r, const char *name, const char *value)
+{
+	size_t n = strlen(value);
+
+	if (strcmp(name, "member") == 0) {
+		if (n == 0 || n >= CERT_MEMBER_MAX || !utf8_valid(value, n))
+			return fail(r, "a member's address has 1 to 127 bytes");
+		memcpy(r->cert->member, value, n + 1);
+	} else if (strcmp(name, "valid_from") == 0 &&
+		   civil_parse(value, &r->cert->valid_from) < 0) {
+		return fail(r, "valid_from is a date, YYYY-MM-DD");
+	} else if (strcmp(name, "valid_until") == 0 &&
+		   civil_parse(value, &r->cert->valid_until) < 0) {
+		return fail(r, "valid_until is a date, YYYY-MM-DD");
+	}
+	return 0;
+}
+
 static int take(struct reader *r, const char *name, const char *value)
 {
 	if (strcmp(r->section, "curve") == 0 && strcmp(name, "public-key") == 0)
 		return take_key(r, r->cert->public_z85, value);
 	if (strcmp(r->section, "curve") == 0 && strcmp(name, "secret-key") == 0)
 		return take_key(r, r->cert->secret_z85, value);
-	if (strcmp(r->section, "metadata") == 0 && strcmp(name, "member") == 0) {
-		size_t n = strlen(value);
-
-		if (n == 0 || n >= CERT_MEMBER_MAX || !utf8_valid(value, n))
-			return fail(r, "a member's address has 1 to 127 bytes");
-		memcpy(r->cert->member, value, n + 1);
-	}
-	return 0;
+	return strcmp(r->section, "metadata") == 0 ? take_metadata(r, name, value) : 0;
 }
 
 /* name = "value" or name = value; cuts the line up in place. */
@@ -101,7 +113,7 @@ static int read_line(struct reader *r, char *line)
 
 int cert_parse(const char *path, const char *text, struct cert *ret_cert, struct err *err)
 {
-	struct cert cert = {0};
+	struct cert cert = {.valid_until = CIVIL_FOREVER};
 	struct reader r = {.path = path, .cert = &cert, .err = err};
 	char line[512];
 	int rc;
@@ -121,6 +133,8 @@ int cert_parse(const char *path, const char *text, struct cert *ret_cert, struct
 	}
 	if (!cert.public_z85[0])
 		return fail(&r, "no public-key in section curve");
+	if (cert.valid_until < cert.valid_from)
+		return fail(&r, "valid_until lies before valid_from");
 	*ret_cert = cert;
 	return 0;
 }

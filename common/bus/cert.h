@@ -13,6 +13,8 @@ struct cert {
 	char public_z85[41];
 	char secret_z85[41];          /* "" in a public certificate */
 	char member[CERT_MEMBER_MAX]; /* "" when the metadata have none */
+	/* Metadata valid_from and valid_until: days in Asia/Ho_Chi_Minh, both included. */
+	int32_t valid_from, valid_until; /* 0 and CIVIL_FOREVER when the metadata have none */
 };
 
 /* 0, or ERR_INVALID with "path:line: reason" as the error's argument. */

@@ -263,7 +263,6 @@ void broker_tick(struct broker *b)
 	b->wall_offset_us = clock_wall_us() - clock_mono_us();
 	if (b->config.records)
 		records_tick(b->config.records);
-	b->today = rights_today();
 	backend_tick(b);
 	if (any_abandoned(b))
 		pending_each(b->pending, abandon_one, b);
@@ -277,10 +276,36 @@ static bool worker_may_stay(const struct broker *b, const struct worker *w)
 	       rights_may_serve(w->key->member->rights, w->service->name, b->today);
 }
 
+/* Nothing is sent to a key that is out; the worker that still has its request may stop. */
+static void forget_revoked(struct pending *p, void *arg)
+{
+	struct broker *b = arg;
+
+	if (p->key->valid && p->key->member == p->member)
+		return;
+	err_clear(&b->err);
+	err_set(&b->err, &bus_key_revoked, NULL, NULL);
+	b->err.outcome_unknown = p->dispatches > 0;
+	if (p->state == PENDING_DISPATCHED)
+		backend_cancel(b, p);
+	stats_drop(&b->stats, DROP_KEY_REVOKED);
+	account_ended(b, p, false);
+	stats_answered(&p->service->stats, b->err.status, b->now_us - p->arrival_us);
+	broker_forget(b, p);
+}
+
+void broker_set_today(struct broker *b, int32_t today)
+{
+	b->today = today;
+	members_set_today(b->members, today);
+	broker_rights_changed(b);
+}
+
 void broker_rights_changed(struct broker *b)
 {
 	struct worker *w = TAILQ_FIRST(&b->workers), *next;
 
+	pending_each(b->pending, forget_revoked, b);
 	for (; w; w = next) {
 		next = TAILQ_NEXT(w, all_link);
 		if (worker_may_stay(b, w))

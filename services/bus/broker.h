@@ -150,8 +150,13 @@ void broker_free(struct broker *b); /* NULL is fine */
 void broker_expire(struct broker *b);
 /* Heartbeats, lost workers, abandoned queues. Call every 100 ms or so. */
 void broker_tick(struct broker *b);
-/* After members_load(): sends away workers that may no longer serve. */
+/*
+ * After members_load() and on another day: sends away workers that may no longer serve, and forgets
+ * what is outstanding of keys no longer in force, without a word to them.
+ */
 void broker_rights_changed(struct broker *b);
+/* Another day: keys and rights begin and end. */
+void broker_set_today(struct broker *b, int32_t today);
 /* New requests are answered DRAINING from now on, waiting ones at once. */
 void broker_drain(struct broker *b);
 /* The end of a broker_drain() that was no stop. */

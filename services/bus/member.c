@@ -59,13 +59,19 @@ static struct rights_question question_of(const struct broker *b, const char *se
 	};
 }
 
+static int refuse_revoked(struct broker *b)
+{
+	stats_drop(&b->stats, DROP_KEY_REVOKED);
+	return err_set(&b->err, &bus_key_revoked, NULL, NULL);
+}
+
 int member_check_rights(struct broker *b, const struct member_key *key, const char *service,
 			const Bus__RequestHeader *h)
 {
 	const struct rights_question q = question_of(b, service, h);
 
 	if (!key || !key->valid)
-		return err_set(&b->err, &bus_key_revoked, NULL, NULL);
+		return refuse_revoked(b);
 	return rights_refuse(rights_ask(key->member->rights, &q), &q, &b->err);
 }
 
@@ -100,7 +106,7 @@ static int check_cheap(struct broker *b, const struct member_key *key,
 		       const struct request_frames *rf)
 {
 	if (!key || !key->valid)
-		return err_set(&b->err, &bus_key_revoked, NULL, NULL);
+		return refuse_revoked(b);
 	return check_quota(b, key->member, rf);
 }
 
@@ -191,9 +197,11 @@ static int refuse_full(struct broker *b, const char *limit, uint64_t value)
 }
 
 /* NULL: the broker is full, b->err says of what. */
-static struct pending *make_pending(struct broker *b, const struct peer *from, struct member *m,
-				    const Bus__RequestHeader *h, const struct request_frames *rf)
+static struct pending *make_pending(struct broker *b, const struct peer *from,
+				    const struct member_key *key, const Bus__RequestHeader *h,
+				    const struct request_frames *rf)
 {
+	struct member *m = key->member;
 	size_t bytes = request_bytes(rf);
 	int64_t deadline_us = b->now_us + (int64_t)h->deadline_ms * 1000;
 	struct pending *p;
@@ -209,6 +217,7 @@ static struct pending *make_pending(struct broker *b, const struct peer *from, s
 	}
 	quota_enter(&m->quota, bytes);
 	p->member = m;
+	p->key = key;
 	p->client = *from;
 	p->flags = h->flags;
 	return p;
@@ -241,7 +250,7 @@ static int accept_request(struct broker *b, const struct peer *from, struct memb
 	s = find_service(b, name);
 	if (!s)
 		return err_set_retry(&b->err, &bus_no_service, name, 1000);
-	p = make_pending(b, from, key->member, h, rf);
+	p = make_pending(b, from, key, h, rf);
 	if (!p)
 		return b->err.status;
 	rc = make_caller(b, p, name, h);

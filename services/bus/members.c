@@ -133,6 +133,27 @@ static int compare_certs(const void *a, const void *b)
 	return strcmp(((const struct cert *)a)->public_z85, ((const struct cert *)b)->public_z85);
 }
 
+static int compare_owners(const void *a, const void *b)
+{
+	return strcmp(((const struct cert *)a)->member, ((const struct cert *)b)->member);
+}
+
+static int check_counts(struct loading *l, int32_t today)
+{
+	unsigned n = 0;
+
+	qsort(l->certs, l->n, sizeof(*l->certs), compare_owners);
+	for (size_t i = 0; i < l->n; i++) {
+		if (i > 0 && strcmp(l->certs[i - 1].member, l->certs[i].member) != 0)
+			n = 0;
+		n += l->certs[i].valid_until >= today;
+		if (n > MEMBERS_KEYS_OF)
+			return fault_set(l, l->certs[i].member,
+					 "has more than two valid keys; take the oldest away");
+	}
+	return 0;
+}
+
 static int check_unique(struct loading *l)
 {
 	qsort(l->certs, l->n, sizeof(*l->certs), compare_certs);
@@ -208,8 +229,9 @@ static void add_key(struct members *m, const struct cert *cert)
 		m->buckets[b] = key;
 	}
 	key->member = find_or_add_member(m, cert->member);
-	key->member->present = true;
-	key->valid = true;
+	key->listed = true;
+	key->valid_from = cert->valid_from;
+	key->valid_until = cert->valid_until;
 }
 
 static void hash_all(struct members *m, const struct loading *l)
@@ -220,6 +242,8 @@ static void hash_all(struct members *m, const struct loading *l)
 	for (size_t i = 0; i < l->n; i++) {
 		crypt_hash_update(h, l->certs[i].public_z85, 41);
 		crypt_hash_update(h, l->certs[i].member, strlen(l->certs[i].member) + 1);
+		crypt_hash_update(h, &l->certs[i].valid_from, sizeof(int32_t));
+		crypt_hash_update(h, &l->certs[i].valid_until, sizeof(int32_t));
 	}
 	crypt_hash_update(h, l->rights_text, l->rights_len);
 	crypt_hash_final(h, digest);
@@ -242,9 +266,7 @@ static void put_in_force(struct members *m, struct loading *l)
 {
 	for (unsigned i = 0; i < BUCKETS; i++)
 		for (struct member_key *k = m->buckets[i]; k; k = k->next_in_bucket)
-			k->valid = false;
-	for (struct member *it = m->first; it; it = it->next)
-		it->present = false;
+			k->listed = false;
 	for (size_t i = 0; i < l->n; i++)
 		add_key(m, &l->certs[i]);
 	for (struct member *it = m->first; it; it = it->next)
@@ -253,6 +275,7 @@ static void put_in_force(struct members *m, struct loading *l)
 	m->rights = l->rights;
 	l->rights = NULL;
 	hash_all(m, l);
+	members_set_today(m, rights_today());
 }
 
 int members_load(struct members *m, const char *dir, const char *rights_path,
@@ -261,6 +284,8 @@ int members_load(struct members *m, const char *dir, const char *rights_path,
 	struct loading l = {.fault = fault};
 	int rc = read_folder(&l, dir);
 
+	if (rc == 0)
+		rc = check_counts(&l, rights_today());
 	if (rc == 0)
 		rc = check_unique(&l);
 	if (rc == 0)
@@ -271,6 +296,31 @@ int members_load(struct members *m, const char *dir, const char *rights_path,
 	free(l.rights_text);
 	free(l.certs);
 	return rc;
+}
+
+bool members_set_today(struct members *m, int32_t today)
+{
+	bool changed = false;
+
+	for (struct member *it = m->first; it; it = it->next)
+		it->present = false;
+	for (unsigned i = 0; i < BUCKETS; i++)
+		for (struct member_key *k = m->buckets[i]; k; k = k->next_in_bucket) {
+			bool valid = k->listed && k->valid_from <= today && today <= k->valid_until;
+
+			changed |= valid != k->valid;
+			k->valid = valid;
+			k->member->present |= valid;
+		}
+	return changed;
+}
+
+void members_each_key(const struct members *m, void (*fn)(const struct member_key *key, void *arg),
+		      void *arg)
+{
+	for (unsigned i = 0; i < BUCKETS; i++)
+		for (struct member_key *k = m->buckets[i]; k; k = k->next_in_bucket)
+			fn(k, arg);
 }
 
 struct member *members_first(const struct members *m)

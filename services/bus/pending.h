@@ -20,6 +20,7 @@
 #define PEER_ID_BYTES   5
 
 struct member;
+struct member_key;
 struct service;
 struct worker;
 
@@ -45,6 +46,7 @@ struct pending {
 	enum pending_state state;
 	struct peer client;
 	struct member *member;
+	const struct member_key *key; /* of the connection it came over */
 	struct service *service;
 	struct worker *worker;
 	uint8_t message_id[16];

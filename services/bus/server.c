@@ -9,6 +9,7 @@
 #include "common/base/base.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/watch.h"
 #include "common/bus/socket.h"
 #include "services/bus/connections.h"
 #include "services/bus/peers.h"
@@ -16,6 +17,7 @@
 
 #define TICK_MS         100
 #define DRAIN_CHECK_MS  20
+#define WATCH_TICKS     2  /* between looks at the files; a change is taken at the second */
 #define IDLE_TICKS      50 /* of the deadline timer without requests, then it stops */
 #define PENDING_TICK_MS (PENDING_TICK_US / 1000)
 #define HANDSHAKE_MS    3000
@@ -42,6 +44,8 @@ struct server {
 	struct broker *broker;
 	struct side sides[SIDES];
 	struct loop_timer *tick, *deadlines, *drain_timer;
+	struct watch members_watch, rights_watch;
+	unsigned ticks;
 	struct metric *lag;
 	int64_t ticked_us;
 	unsigned idle_ticks;
@@ -95,8 +99,10 @@ static void on_frames(struct side *side, struct frames *f)
 	}
 	connections_heard(srv->connections, &peer, &f->part[1]);
 	key = members_find_key(srv->members, user);
-	if (key)
+	if (key) {
+		key->heard_us = b->now_us;
 		peers_heard(srv->peers, &peer, key, b->now_us);
+	}
 	switch (side->side) {
 	case SIDE_BACKEND:
 		backend_on_frames(b, &peer, key, f);
@@ -173,6 +179,31 @@ static void note_lag(struct server *srv)
 	srv->ticked_us = now_us;
 }
 
+static void give_keys(struct server *srv)
+{
+	char(*keys)[41] = base_alloc(MEMBERS_KEYS_MAX * sizeof(*keys));
+
+	zap_set_keys(srv->zap, keys, members_keys(srv->members, keys));
+	free(keys);
+}
+
+/* Replaced by rename, a file changes its folder's time; so nobody needs to tell us. */
+static void look_at_files(struct server *srv)
+{
+	char fault[MEMBERS_FAULT_MAX];
+	int32_t today = rights_today();
+
+	if (today != srv->broker->today) {
+		broker_set_today(srv->broker, today);
+		give_keys(srv);
+	}
+	if (++srv->ticks % WATCH_TICKS != 0)
+		return;
+	/* Both are asked: each keeps its own look. */
+	if (watch_settled(&srv->members_watch) + watch_settled(&srv->rights_watch) > 0)
+		server_reload(srv, fault);
+}
+
 static void on_tick(void *arg)
 {
 	struct server *srv = arg;
@@ -182,6 +213,7 @@ static void on_tick(void *arg)
 	broker_tick(srv->broker);
 	peers_sweep(srv->peers, srv->broker->now_us);
 	connections_tick(srv->connections, srv->broker->now_us);
+	look_at_files(srv);
 	zap_check(srv->zap);
 }
 
@@ -262,16 +294,10 @@ static void side_close(struct side *side)
 
 /* --- members --- */
 
-static void give_keys(struct server *srv)
-{
-	char(*keys)[41] = base_alloc(MEMBERS_KEYS_MAX * sizeof(*keys));
-
-	zap_set_keys(srv->zap, keys, members_keys(srv->members, keys));
-	free(keys);
-}
-
 static int load_members(struct server *srv, char fault[static MEMBERS_FAULT_MAX])
 {
+	watch_init(&srv->members_watch, srv->config.members_dir);
+	watch_init(&srv->rights_watch, srv->config.rights_path);
 	if (members_load(srv->members, srv->config.members_dir, srv->config.rights_path, fault) <
 	    0) {
 		log_error("bus.rights_refused", LOG_STR("err", fault));

@@ -17,7 +17,7 @@ struct service;
 enum drop_reason {
 	DROP_NO_USER_ID,     /* not authenticated: the ZAP handler is dead */
 	DROP_ROUTING_ID,     /* a routing id of the peer's own choice */
-	DROP_KEY_REVOKED,    /* a worker's key is no longer in force */
+	DROP_KEY_REVOKED,    /* a message or request of a key no longer in force */
 	DROP_BAD_FRAMES,     /* nothing a worker may say */
 	DROP_LATE_REPLY,     /* FINAL for a token that is no more */
 	DROP_FORGED_REPLY,   /* FINAL for another worker's token */

@@ -10,12 +10,12 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/stat.h>
 
 #include "common/base/arena.h"
 #include "common/base/buf.h"
 #include "common/base/err.h"
 #include "common/base/jwt.h"
+#include "common/base/watch.h"
 #include "common/bus/client.h"
 #include "common/http/http.h"
 #include "common/loop/loop.h"
@@ -114,17 +114,6 @@ const struct connect_code *connect_code_named(const char *name);
 /* The error as a JSON document; false at the buffer's maximum. */
 bool error_write(const struct err *err, const struct connect_code *code, bool english,
 		 const char *trace_id, struct arena *arena, struct buf *out);
-
-/* --- files that are read again when they have changed (watch.c) --- */
-
-struct watch {
-	const char *path;
-	struct stat seen;
-};
-/* Notes how the file is now. */
-void watch_init(struct watch *watch, const char *path);
-/* True once after each change; a file that is not there has not changed. */
-bool watch_changed(struct watch *watch);
 
 /* --- identity (auth.c, rights.c) --- */
 

@@ -1,4 +1,4 @@
-// with: services/gateway/route.c services/gateway/connect.c services/gateway/auth.c services/gateway/rights.c services/gateway/status.c services/gateway/feeds.c services/gateway/callback.c services/gateway/page.c services/gateway/html.c services/gateway/web.c services/gateway/health.c services/gateway/gateway.c services/gateway/watch.c
+// with: services/gateway/route.c services/gateway/connect.c services/gateway/auth.c services/gateway/rights.c services/gateway/status.c services/gateway/feeds.c services/gateway/callback.c services/gateway/page.c services/gateway/html.c services/gateway/web.c services/gateway/health.c services/gateway/gateway.c
 /* The public page and the feeds, from outside; HTML escaping and the folder of texts from inside.
  */
 #include <jansson.h>

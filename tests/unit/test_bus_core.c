@@ -427,6 +427,46 @@ static void drain_refuses_waits_and_ends(void **state)
 
 /* --- keys --- */
 
+static void a_revoked_key_gets_nothing_more(void **state)
+{
+	struct fixture *f = *state;
+	struct member_key *key = f->c->keys[A];
+
+	core_join(f, WORKER, 1);
+	core_ask(f, CALLER, A, "in flight");
+	core_ask(f, CALLER, A, "queued");
+	core_ask(f, OTHER, B, "queued behind");
+	key->valid = false;
+	core_forget_sent(f->c);
+	broker_rights_changed(f->c->b);
+	assert_int_equal(pending_count(f->c->b->pending), 1);
+	assert_int_equal(key->member->quota.in_flight, 0);
+	assert_int_equal(core_count_to(f->c, CALLER), 0);
+	/* The worker is still busy with the first; then it gets the other member's. */
+	assert_int_equal(core_requests_to(f, WORKER), 0);
+	core_pass(f->c, 20000000);
+	assert_int_equal(core_count_to(f->c, CALLER), 0);
+}
+
+static void keys_and_services_end_at_midnight(void **state)
+{
+	struct fixture *f = *state;
+	struct member_key *key = f->c->keys[A];
+
+	core_join(f, WORKER, 1);
+	core_ask(f, CALLER, A, "over night");
+	key->valid_until = f->c->b->today;
+	core_forget_sent(f->c);
+	broker_set_today(f->c->b, f->c->b->today + 1);
+	assert_false(key->valid);
+	assert_true(f->c->keys[B]->valid);
+	assert_int_equal(pending_count(f->c->b->pending), 0);
+	assert_int_equal(core_count_to(f->c, CALLER), 0);
+	broker_set_today(f->c->b, f->c->b->today - 1);
+	assert_true(key->valid);
+	key->valid_until = INT32_MAX;
+}
+
 static void revoked_keys_are_refused_everywhere(void **state)
 {
 	struct fixture *f = *state;
@@ -469,6 +509,8 @@ int main(void)
 		TEST(deaths_are_forgotten_after_a_while),
 		TEST(late_answer_frees_the_worker),
 		TEST(drain_refuses_waits_and_ends),
+		TEST(a_revoked_key_gets_nothing_more),
+		TEST(keys_and_services_end_at_midnight),
 		TEST(revoked_keys_are_refused_everywhere),
 	};
 

@@ -446,17 +446,25 @@ static void write_file(const struct folder *d, const char *name, const char *tex
 	fclose(file);
 }
 
-static void write_cert(const struct folder *d, const char *name, const char *member,
-		       char key[static 41])
+/* more: further lines of the metadata. */
+static void write_dated(const struct folder *d, const char *name, const char *member,
+			const char *more, char key[static 41])
 {
 	char secret[41], text[512], file[64];
 
 	if (!key[0])
 		assert_int_equal(zmq_curve_keypair(key, secret), 0);
 	snprintf(text, sizeof(text),
-		 "metadata\n    member = \"%s\"\ncurve\n    public-key = \"%s\"\n", member, key);
+		 "metadata\n    member = \"%s\"\n%scurve\n    public-key = \"%s\"\n", member, more,
+		 key);
 	snprintf(file, sizeof(file), "members/%s", name);
 	write_file(d, file, text);
+}
+
+static void write_cert(const struct folder *d, const char *name, const char *member,
+		       char key[static 41])
+{
+	write_dated(d, name, member, "", key);
 }
 
 static int setup(void **state)
@@ -547,6 +555,61 @@ static void hash_says_what_is_in_force_not_how_files_are_called(void **state)
 	assert_string_equal(before, members_hash(d->m));
 }
 
+static void keys_begin_and_end_with_their_days(void **state)
+{
+	struct folder *d = *state;
+	char shop[41] = "", keys[2][41];
+	const struct member_key *key;
+	static const struct {
+		int month, day;
+		bool valid;
+	} cases[] = {{4, 30, false}, {5, 1, true}, {5, 31, true}, {6, 1, false}, {5, 15, true}};
+
+	write_dated(d, "shop.key", SHOP,
+		    "    valid_from = \"2026-05-01\"\n    valid_until = \"2026-05-31\"\n", shop);
+	assert_int_equal(load(d), 0);
+	key = members_find_key(d->m, shop);
+	members_set_today(d->m, civil_from_ymd(2026, 1, 1));
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		bool was = key->valid;
+
+		assert_int_equal(
+			members_set_today(d->m, civil_from_ymd(2026, cases[i].month, cases[i].day)),
+			was != cases[i].valid);
+		assert_int_equal(key->valid, cases[i].valid);
+		assert_int_equal(key->member->present, cases[i].valid);
+		assert_int_equal(members_keys(d->m, keys), cases[i].valid);
+	}
+}
+
+static void days_are_part_of_the_hash(void **state)
+{
+	struct folder *d = *state;
+	char shop[41] = "", before[65];
+
+	write_cert(d, "shop.key", SHOP, shop);
+	assert_int_equal(load(d), 0);
+	snprintf(before, sizeof(before), "%s", members_hash(d->m));
+	write_dated(d, "shop.key", SHOP, "    valid_until = \"2199-01-01\"\n", shop);
+	assert_int_equal(load(d), 0);
+	assert_string_not_equal(before, members_hash(d->m));
+}
+
+static void a_third_valid_key_is_refused(void **state)
+{
+	struct folder *d = *state;
+	char a[41] = "", b[41] = "", c[41] = "";
+
+	write_cert(d, "a.key", SHOP, a);
+	write_cert(d, "b.key", SHOP, b);
+	write_dated(d, "c.key", SHOP, "    valid_until = \"2020-01-01\"\n", c);
+	assert_int_equal(load(d), 0);
+	/* One that begins later counts already: it would be the third some morning. */
+	write_dated(d, "c.key", SHOP, "    valid_from = \"2199-01-01\"\n", c);
+	assert_int_equal(load(d), -1);
+	assert_string_equal(d->fault, SHOP ": has more than two valid keys; take the oldest away");
+}
+
 static void faulty_folders_change_nothing(void **state)
 {
 	struct folder *d = *state;
@@ -559,6 +622,11 @@ static void faulty_folders_change_nothing(void **state)
 		{"metadata\n    member = \"x\n", "c.key:2: a quote is not closed"},
 		{"metadata\n    member\n", "c.key:2: expected name"},
 		{"", "no public-key in section curve"},
+		{"metadata\n    valid_from = \"today\"\n", "c.key:2: valid_from is a date"},
+		{"metadata\n    valid_until = \"2026-02-30\"\n", "c.key:2: valid_until is a date"},
+		{"metadata\n valid_from = 2026-02-02\n valid_until = 2026-02-01\ncurve\n"
+		 " public-key = \"0000000000000000000000000000000000000000\"\n",
+		 "valid_until lies before valid_from"},
 	};
 
 	write_cert(d, "a.key", SHOP, a);
@@ -610,6 +678,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(members_are_found_by_key, setup, teardown),
 		cmocka_unit_test_setup_teardown(hash_says_what_is_in_force_not_how_files_are_called,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(keys_begin_and_end_with_their_days, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(days_are_part_of_the_hash, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_third_valid_key_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(faulty_folders_change_nothing, setup, teardown),
 	};
 
