@@ -73,5 +73,5 @@ as_user_exec() {
 		--inh-caps=-all -- env HOME="$as_user_home" VAR="$var" BIN="$var/tree/bin" \
 		PROFILE="$profile" CLOCK="$CLOCK" DEMO="$DEMO" SERVICES="$SERVICES" LGSP_PORT="$LGSP_PORT" \
 		LGSP_BUS_PORT="$LGSP_BUS_PORT" LGSP_HTTP_ON="$LGSP_HTTP_ON" PG_SETTINGS="$PG_SETTINGS" \
-		READY_S="$READY_S" "$var/tree/deploy/local/run"
+		READY_S="$READY_S" RECORDS_MAX_S="${RECORDS_MAX_S:-60}" "$var/tree/deploy/local/run"
 }

@@ -127,3 +127,11 @@ int ctl_number(const char *what, const char *text, int64_t min, int64_t max, int
 			       text, (long long)min, (long long)max);
 	return 0;
 }
+
+const char *ctl_member_address(const char *name, char out[static 128])
+{
+	if (!*name || strchr(name, '/') || strchr(name, ':') || strcmp(name, "*") == 0)
+		return name;
+	snprintf(out, 128, "%s/%s", ctl_setting("LGSP_MEMBER_PREFIX", "VN/GOV/H40"), name);
+	return out;
+}

@@ -35,6 +35,16 @@ int ctl_call(int argc, char **argv);
 int ctl_feed(int argc, char **argv);
 int ctl_health(int argc, char **argv);
 int ctl_status(int argc, char **argv);
+int ctl_services(int argc, char **argv);
+int ctl_members(int argc, char **argv);
+int ctl_queues(int argc, char **argv);
+int ctl_top(int argc, char **argv);
+int ctl_trace(int argc, char **argv);
+int ctl_drain(int argc, char **argv);
+int ctl_reload(int argc, char **argv);
+int ctl_quota(int argc, char **argv);
+int ctl_records_query(int argc, char **argv);
+int ctl_records_verify(int argc, char **argv);
 int ctl_officer_appoint(int argc, char **argv);
 int ctl_officer_list(int argc, char **argv);
 int ctl_profile_check(int argc, char **argv);
@@ -66,6 +76,11 @@ struct ctl_option {
  * exit code after saying what is wrong.
  */
 int ctl_options(int argc, char **argv, const struct ctl_option *options, size_t n);
+/*
+ * A member as operators name it: "one-stop" is LGSP_MEMBER_PREFIX/one-stop; an address, "*",
+ * "group:NAME" and "" stay. Returns name or out.
+ */
+const char *ctl_member_address(const char *name, char out[static 128]);
 /* A whole number in a range; says what is wrong when it is not. */
 int ctl_number(const char *what, const char *text, int64_t min, int64_t max, int64_t *ret);
 

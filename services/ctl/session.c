@@ -79,12 +79,18 @@ static int start(struct session *s, const struct bus_client_config *config)
 int session_open(const char *endpoints_setting, struct session **ret_session)
 {
 	const char *endpoints = ctl_setting(endpoints_setting, NULL);
+
+	return endpoints ? session_open_at(endpoints, ret_session) : EXIT_CONFIG;
+}
+
+int session_open_at(const char *endpoints, struct session **ret_session)
+{
 	const char *key = ctl_setting("LGSP_KEY", NULL);
 	const char *broker = ctl_setting("LGSP_BUS_KEY", NULL);
 	struct bus_client_config config = {.endpoints = endpoints};
 	struct err err = {0};
 
-	if (!endpoints || !key || !broker)
+	if (!key || !broker)
 		return EXIT_CONFIG;
 	if (bus_keys_read(key, broker, &config.keys, &err) < 0) {
 		ctl_fail("keys", &err);

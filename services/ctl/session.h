@@ -28,6 +28,8 @@ struct session_how {
 
 /* endpoints_setting: LGSP_BUS_MEMBER or LGSP_BUS_ADMIN. 0 or an exit code (said). */
 int session_open(const char *endpoints_setting, struct session **ret_session);
+/* The same at these endpoints. */
+int session_open_at(const char *endpoints, struct session **ret_session);
 void session_close(struct session *session); /* NULL is fine */
 
 /* 0 or the (negative) status, with err filled. The reply lives in the arena. */
