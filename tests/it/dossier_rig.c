@@ -14,7 +14,8 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
-#include "lgsp/digitisation/v1/digitisation.pb-c.h"
+#include "common/base/crypt.h"
+#include "lgsp/digitisation/v1/events.pb-c.h"
 #include "lgsp/payment/v1/events.pb-c.h"
 
 static const struct busd_member members[] = {
@@ -348,6 +349,32 @@ void say_paid(const char *code, int64_t amount_vnd)
 	ev.dossier_code = code;
 	ev.amount_vnd = amount_vnd;
 	peer_publish(rig.payment, "payment.paid", ev.order_id, 2, &ev.base);
+}
+
+void say_held(const char *record_id, const char *number, const char *type, const char *dossier,
+	      const char *valid_to)
+{
+	Digitisation__DigitisationRecordRegistered ev =
+		DIGITISATION__DIGITISATION_RECORD_REGISTERED__INIT;
+	Digitisation__Record r = DIGITISATION__RECORD__INIT;
+	char owner[CRYPT_SHA256_HEX], sql[120];
+	uint8_t key[32];
+
+	for (unsigned i = 0; i < sizeof(key); i++)
+		key[i] = (uint8_t)i; /* as write_owner_key() */
+	crypt_owner_key(key, "citizen", number, owner);
+	r.record_id = record_id;
+	r.owner_key = owner;
+	r.type = type;
+	r.issuing_agency_code = OTHER;
+	r.dossier_code = dossier;
+	r.valid_from = "2020-01-01";
+	r.valid_to = valid_to;
+	ev.record = &r;
+	peer_publish(rig.digitisation, "digitisation.record_registered", record_id, 1, &ev.base);
+	snprintf(sql, sizeof(sql), "SELECT count(*) FROM held_record WHERE record_id = '%s'",
+		 record_id);
+	assert_true(pg_wait_int(rig.pg, "dossier", sql, 1, 10000));
 }
 
 void wait_state(const char *code, int state)

@@ -101,6 +101,9 @@ int rate_it(struct ask *a, const struct person *who, const char *code, const cha
 int track_it(struct ask *a, const char *code, const char *secret, Dossier__TrackReply **out);
 int get_it(struct ask *a, const struct person *who, const char *code, Dossier__GetReply **out);
 void say_paid(const char *code, int64_t amount_vnd);
+/* Digitisation holds a record of a citizen, valid since 2020; waits until the service knows. */
+void say_held(const char *record_id, const char *number, const char *type, const char *dossier,
+	      const char *valid_to);
 void wait_state(const char *code, int state);
 int64_t count(const char *sql);
 int64_t count_events(const char *type, const char *code);

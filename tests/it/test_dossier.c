@@ -272,27 +272,12 @@ static void test_refused_steps(void **state)
 
 static void test_held_record(void **state)
 {
-	static const char hex[] =
-		"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
-	Digitisation__DigitisationRecordRegistered ev =
-		DIGITISATION__DIGITISATION_RECORD_REGISTERED__INIT;
-	Digitisation__Record r = DIGITISATION__RECORD__INIT;
 	struct filing f;
 	struct ask a;
-	uint8_t key[32];
-	char owner[CRYPT_SHA256_HEX], code[64], secret[64], sql[300];
+	char code[64], secret[64], sql[300];
 
 	(void)state;
-	crypt_unhex(hex, 32, key);
-	crypt_owner_key(key, "citizen", "036090000018", owner);
-	r.record_id = "rec-1";
-	r.owner_key = owner;
-	r.type = "GKS";
-	r.valid_from = "2020-01-01";
-	r.dossier_code = "H40.31.02-200101-0001";
-	ev.record = &r;
-	peer_publish(rig.digitisation, "digitisation.record_registered", r.record_id, 1, &ev.base);
-	assert_true(pg_wait_int(rig.pg, "dossier", "SELECT count(*) FROM held_record", 1, 10000));
+	say_held("rec-1", "036090000018", "GKS", "H40.31.02-200101-0001", "");
 
 	ask_init(&a, rig.gateway, "dossier");
 	make_filing(&f);
