@@ -1,0 +1,260 @@
+// with: tests/it/dossier_rig.c
+/* Once only while a dossier is in work, and its move to another version of its procedure. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/it/dossier_rig.h"
+
+#define HOLDER "036190000033"
+#define SOURCE "H40.31.02-200101-0001"
+
+static const struct person platform = {"operator-1", "operator", "H40.11"};
+
+static int reuse(struct ask *a, const struct person *who, const char *code, const char *component,
+		 const char *record)
+{
+	return CALL(a, who, ReuseRecord, reuse_record, NULL, in_.code = code;
+		    in_.component_code = component; in_.record_id = record);
+}
+
+static int list(struct ask *a, const struct person *who, const char *code,
+		Dossier__ListHeldReply **out)
+{
+	return CALL(a, who, ListHeld, list_held, out, in_.code = code);
+}
+
+static int rebase(struct ask *a, const struct person *who, const char *code, const char *reason,
+		  Dossier__RebaseReply **out)
+{
+	return CALL(a, who, Rebase, rebase, out, in_.code = code; in_.reason = reason);
+}
+
+static int64_t about(const char *what, const char *from, const char *code)
+{
+	char sql[300];
+
+	snprintf(sql, sizeof(sql), "SELECT %s FROM %s WHERE dossier = '%s'", what, from, code);
+	return count(sql);
+}
+
+/* Filed and accepted with files, so that nothing was reused. */
+static void accept_one(struct ask *a, struct filing *f, char code[static 64])
+{
+	char secret[64];
+
+	file_one(a, f, code, secret);
+	assert_int_equal(accept_it(a, &clerk, code, NULL), 0);
+}
+
+static void test_reuse_in_work(void **state)
+{
+	Dossier__ListHeldReply *held;
+	struct filing f;
+	struct ask a;
+	char code[64];
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	make_filing(&f);
+	f.applicant.number = HOLDER;
+	accept_one(&a, &f, code);
+	assert_int_equal(list(&a, &officer, code, &held), 0);
+	assert_int_equal(held->n_records, 0);
+	say_held("held-1", HOLDER, "GKS", SOURCE, "");
+	say_held("held-2", HOLDER, "CCCD", "", "");
+	say_held("held-3", HOLDER, "GKS", "", "2024-05-20"); /* over */
+	say_held("held-4", "036190000041", "GKS", "", "");   /* another's */
+	assert_int_equal(list(&a, &officer, code, &held), 0);
+	assert_int_equal(held->n_records, 1);
+	assert_string_equal(held->records[0]->component_code, "TP1");
+	assert_string_equal(held->records[0]->record_id, "held-1");
+	assert_string_equal(held->records[0]->source, SOURCE);
+	assert_string_equal(held->records[0]->valid_from, "2020-01-01");
+	assert_string_equal(held->records[0]->valid_to, "");
+	assert_false(held->records[0]->reused);
+	assert_int_equal(about("count(*)", "read_log", code), 2);
+
+	assert_int_equal(reuse(&a, &officer, code, "TP1", "held-1"), 0);
+	assert_int_equal(about("count(*)", "component_reuse", code), 1);
+	relay_all();
+	assert_int_equal(count_events("dossier.record_reused", code), 1);
+	assert_int_equal(list(&a, &officer, code, &held), 0);
+	assert_true(held->records[0]->reused);
+	ask_done(&a);
+}
+
+static void test_refused_reuse(void **state)
+{
+	struct filing f;
+	struct ask a;
+	char code[64];
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	make_filing(&f);
+	f.applicant.number = HOLDER;
+	accept_one(&a, &f, code);
+	assert_int_equal(reuse(&a, &officer, code, "TP9", "held-1"), ERR_INVALID);
+	assert_true(ask_has(&a, "UNKNOWN_COMPONENT", "component_code"));
+	assert_int_equal(reuse(&a, &officer, code, "TP1", "held-3"), ERR_INVALID);
+	assert_true(ask_has(&a, "RECORD_NOT_HELD", "record_id"));
+	assert_int_equal(reuse(&a, &officer, code, "TP1", "held-4"), ERR_INVALID);
+	assert_true(ask_has(&a, "RECORD_NOT_HELD", "record_id"));
+	assert_int_equal(reuse(&a, &officer, code, "TP1", "held-2"), ERR_INVALID);
+	assert_true(ask_has(&a, "RECORD_NOT_FITTING", "record_id"));
+	assert_int_equal(reuse(&a, &district, code, "TP1", "held-1"), ERR_DENIED);
+	assert_true(ask_has(&a, "NOT_IN_HAND", NULL));
+	assert_int_equal(list(&a, &district, code, NULL), ERR_DENIED);
+	assert_int_equal(list(&a, &officer, COMMUNE "-240521-9999", NULL), ERR_NOT_FOUND);
+	assert_int_equal(reuse(&a, &officer, COMMUNE "-240521-9999", "TP1", "held-1"),
+			 ERR_NOT_FOUND);
+	assert_int_equal(reuse(&a, &citizen, code, "TP1", "held-1"), ERR_DENIED);
+	assert_int_equal(reuse(&a, &officer, code, "TP1", "held-1"), 0);
+	assert_int_equal(reuse(&a, &officer, code, "TP1", "held-1"), ERR_CONFLICT);
+	assert_true(ask_has(&a, "ALREADY_REUSED", "record_id"));
+	ask_done(&a);
+}
+
+/* A record that was reused at filing is no longer to be reused, and a finished dossier reuses none.
+ */
+static void test_reuse_has_its_time(void **state)
+{
+	struct filing f;
+	struct ask a;
+	char code[64];
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	make_filing(&f);
+	f.applicant.number = HOLDER;
+	f.in.n_components = 0;
+	accept_one(&a, &f, code);
+	assert_int_equal(reuse(&a, &officer, code, "TP1", "held-1"), ERR_CONFLICT);
+	assert_true(ask_has(&a, "ALREADY_REUSED", "record_id"));
+	pg_exec(rig.pg, "dossier",
+		"INSERT INTO held_record VALUES ('held-5', (SELECT owner_key FROM held_record"
+		" WHERE record_id = 'held-1'), 'GKS', '', '" OTHER
+		"', '', '2023-01-01', 'infinity', 99)");
+	assert_int_equal(reuse(&a, &officer, code, "TP1", "held-5"), 0);
+	assert_int_equal(ask_payment(&a, &clerk, code, 1, NULL), 0);
+	assert_int_equal(reuse(&a, &officer, code, "TP1", "held-1"), ERR_CONFLICT);
+	assert_true(ask_has(&a, "WRONG_STATE", NULL));
+	ask_done(&a);
+}
+
+/* --- another version --- */
+
+/* Imports the marriage procedure with a new required paper and a required field. */
+static void import_next(struct bundle *b)
+{
+	static Dossier__FormFieldRule email;
+	static Dossier__FormFieldRule *rules[2];
+	struct ask ops;
+
+	ask_init(&ops, rig.ops, "dossier");
+	make_bundle(b);
+	dossier__form_field_rule__init(&email);
+	email.name = "email";
+	email.label = "Thư điện tử";
+	email.type = "email";
+	email.required = true;
+	rules[0] = b->rules[0];
+	rules[1] = &email;
+	b->p[0].form = rules;
+	b->p[0].n_form = 2;
+	b->component[1].required = true;
+	assert_int_equal(import(&ops, b), 1);
+	ask_done(&ops);
+}
+
+static void test_rebase_lists_what_is_missing(void **state)
+{
+	Dossier__GetReply *got;
+	struct bundle b;
+	struct filing f;
+	struct ask a;
+	char code[64];
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	make_filing(&f);
+	accept_one(&a, &f, code);
+	assert_int_equal(rebase(&a, &officer, code, "Thủ tục mới", NULL), ERR_CONFLICT);
+	assert_true(ask_has(&a, "ALREADY_NEWEST", "code"));
+	import_next(&b);
+	/* An open dossier keeps its version until somebody moves it. */
+	assert_int_equal(get_it(&a, &officer, code, &got), 0);
+	assert_int_equal(got->dossier->procedure_version, 1);
+	assert_int_equal(rebase(&a, &officer, code, "Thủ tục mới", NULL), ERR_INVALID);
+	assert_int_equal(a.err.n_items, 2);
+	assert_true(ask_has(&a, "MISSING_FORM_FIELD", "form.email"));
+	assert_true(ask_has(&a, "MISSING_COMPONENT", "components"));
+	assert_int_equal(rebase(&a, &officer, code, " ", NULL), ERR_INVALID);
+	assert_true(ask_has(&a, "REQUIRED_FIELD", "reason"));
+	assert_int_equal(rebase(&a, &district, code, "x", NULL), ERR_DENIED);
+	assert_true(ask_has(&a, "NOT_IN_HAND", NULL));
+	assert_int_equal(rebase(&a, &clerk, code, "x", NULL), ERR_DENIED);
+	assert_true(ask_has(&a, "ROLE_REQUIRED", NULL));
+	assert_int_equal(rebase(&a, &platform, COMMUNE "-240521-9999", "x", NULL), ERR_NOT_FOUND);
+	ask_done(&a);
+}
+
+static void test_rebase(void **state)
+{
+	Dossier__RebaseReply *out;
+	Dossier__AcceptReply *accepted;
+	Dossier__GetReply *got;
+	struct bundle b;
+	struct filing f;
+	struct ask a, ops;
+	char code[64], secret[64];
+	int64_t due, version;
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	ask_init(&ops, rig.ops, "dossier");
+	make_bundle(&b);
+	assert_int_equal(import(&ops, &b), 1); /* as it was, under a number of its own */
+	make_filing(&f);
+	file_one(&a, &f, code, secret);
+	assert_int_equal(accept_it(&a, &clerk, code, &accepted), 0);
+	due = accepted->due_us;
+	/* Another limit; the paper of before is no longer asked for, another may be handed in. */
+	b.p[0].limit_value = 10;
+	b.component[0].code = "TP3";
+	b.component[0].required = false;
+	assert_int_equal(import(&ops, &b), 1);
+	assert_int_equal(rebase(&a, &platform, code, "Thủ tục sửa đổi", &out), 0);
+	version = out->to_procedure_version;
+	assert_int_equal(version, out->from_procedure_version + 1);
+	assert_int_equal(get_it(&a, &officer, code, &got), 0);
+	assert_int_equal(got->dossier->procedure_version, version);
+	assert_int_equal(got->dossier->due_us, due);               /* what was promised */
+	assert_int_equal(about("count(*)", "component", code), 3); /* TP1 stays on record */
+	assert_string_equal(got->history[2]->action, "rebase");
+	assert_string_equal(got->history[2]->note, "Thủ tục sửa đổi");
+	relay_all();
+	assert_int_equal(count_events("dossier.rebased", code), 1);
+	assert_int_equal(forward_it(&a, &clerk, code, COMMUNE), 0);
+	ask_done(&a);
+	ask_done(&ops);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_reuse_in_work),
+		cmocka_unit_test(test_refused_reuse),
+		cmocka_unit_test(test_reuse_has_its_time),
+		cmocka_unit_test(test_rebase_lists_what_is_missing),
+		cmocka_unit_test(test_rebase),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
