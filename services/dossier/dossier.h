@@ -286,6 +286,7 @@ DOSSIER_HANDLER(sync_pending, SyncPending);
 DOSSIER_HANDLER(sync_report, SyncReport);
 DOSSIER_HANDLER(recount_due, RecountDue);
 DOSSIER_HANDLER(list_late_answers, ListLateAnswers);
+DOSSIER_HANDLER(statistics, Statistics);
 
 /* --- feeds and jobs (consumers.c, due.c) --- */
 

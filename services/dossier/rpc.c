@@ -36,6 +36,7 @@ static const struct rpc_row rows[] = {
 	{"SyncPending", RPC_SYSTEM, RPC_READ, ""},
 	{"SyncReport", RPC_SYSTEM, RPC_EFFECT, ""},
 	{"RecountDue", RPC_STAFF, RPC_EFFECT, "leader operator"},
+	{"Statistics", RPC_STAFF, RPC_READ, "leader statistician operator"},
 	{"ListLateAnswers", RPC_STAFF, RPC_READ, "clerk officer leader statistician operator"},
 	{"Track", RPC_PUBLIC | RPC_CITIZEN, RPC_READ, ""},
 };
