@@ -12,6 +12,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/metric.h"
+#include "common/svc/agreement.h"
 #include "common/svc/runtime.h"
 #include "common/svc/schema.h"
 
@@ -35,6 +36,8 @@ struct health {
 	/* of the broker's hello; loop thread writes */
 	atomic_bool hello;
 	atomic_llong broker_offset_us;
+	struct agreement rights; /* loop thread */
+	struct metric *rights_differ;
 	struct metric *ready;
 	struct metric *lag;
 };
@@ -93,6 +96,19 @@ static bool health_db_ok(const struct health *health)
 
 /* --- the broker --- */
 
+static void health_hear_rights(struct health *health, const Bus__BrokerHello *hello)
+{
+	bool differ = agreement_hear(&health->rights, hello->instance, hello->rights_hash,
+				     clock_mono_us());
+
+	if (differ && metric_value(health->rights_differ) == 0)
+		log_error("svc.rights_differ", LOG_STR("broker", hello->instance),
+			  LOG_STR("hash", hello->rights_hash));
+	if (!differ && metric_value(health->rights_differ) == 1)
+		log_info("svc.rights_agree");
+	metric_set(health->rights_differ, differ);
+}
+
 void health_on_hello(const Bus__BrokerHello *hello, void *arg)
 {
 	struct health *health = ((struct svc_runtime *)arg)->health;
@@ -105,6 +121,7 @@ void health_on_hello(const Bus__BrokerHello *hello, void *arg)
 			  LOG_NUM("broker_us", hello->business_offset_us));
 	atomic_store(&health->broker_offset_us, hello->business_offset_us);
 	atomic_store(&health->hello, true);
+	health_hear_rights(health, hello);
 }
 
 bool health_clock_differs(const struct health *health)
@@ -252,6 +269,9 @@ struct health *health_new(struct svc_runtime *rt)
 		return NULL;
 	}
 	health->ready = metric_gauge("lgsp_ready", "", "1 while the process can serve");
+	health->rights_differ =
+		metric_gauge("lgsp_bus_rights_differ", "",
+			     "1 while brokers have different members or rights in force");
 	health->lag = metric_gauge("lgsp_loop_lag_us", "", "Time of the loop's last turn");
 	health->timer = loop_timer_start(rt->loop, 0, HEALTH_PROBE_MS, health_on_timer, health);
 	return health;

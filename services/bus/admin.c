@@ -158,6 +158,7 @@ static const struct {
 	{"Quota", &bus__quota_request__descriptor, admin_quota},
 	{"Drain", &bus__drain_request__descriptor, admin_drain},
 	{"Reload", &bus__reload_request__descriptor, admin_reload},
+	{"Keys", &bus__keys_request__descriptor, admin_keys},
 };
 
 static int call_method(struct broker *b, const struct peer *from, const Bus__RequestHeader *h,

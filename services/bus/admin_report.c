@@ -286,3 +286,72 @@ int admin_quota(struct broker *b, const ProtobufCMessage *in, struct arena *aren
 	*ret_out = &out->base;
 	return 0;
 }
+
+/* --- keys --- */
+
+/* A walk over the keys. */
+struct listing {
+	const struct broker *b;
+	const char *member; /* "": all */
+	struct arena *arena;
+	Bus__KeysReply *out;
+	bool full;
+};
+
+static bool is_listed(const struct listing *l, const struct member_key *key)
+{
+	return !*l->member || strcmp(key->member->name, l->member) == 0;
+}
+
+static void count_key(const struct member_key *key, void *arg)
+{
+	struct listing *l = arg;
+
+	l->out->n_keys += is_listed(l, key);
+}
+
+static void list_key(const struct member_key *key, void *arg)
+{
+	struct listing *l = arg;
+	Bus__KeyStatus *out;
+
+	if (!is_listed(l, key) || l->full)
+		return;
+	out = arena_alloc(l->arena, sizeof(*out));
+	if (!out) {
+		l->full = true;
+		return;
+	}
+	bus__key_status__init(out);
+	out->key = key->z85;
+	out->member = key->member->name;
+	out->valid = key->valid;
+	out->last_heard_us = key->heard_us ? key->heard_us + l->b->wall_offset_us : 0;
+	out->peers = key->peers;
+	l->out->keys[l->out->n_keys++] = out;
+}
+
+int admin_keys(struct broker *b, const ProtobufCMessage *request, struct arena *arena,
+	       ProtobufCMessage **ret_out)
+{
+	struct listing l = {.b = b,
+			    .member = ((const Bus__KeysRequest *)request)->member,
+			    .arena = arena,
+			    .out = arena_alloc(arena, sizeof(*l.out))};
+
+	if (!l.out)
+		return admin_full(b);
+	bus__keys_reply__init(l.out);
+	members_each_key(b->members, count_key, &l);
+	l.out->keys = arena_calloc(arena, l.out->n_keys, sizeof(*l.out->keys));
+	if (!l.out->keys)
+		return admin_full(b);
+	l.out->n_keys = 0;
+	members_each_key(b->members, list_key, &l);
+	if (l.full)
+		return admin_full(b);
+	l.out->instance = b->config.instance;
+	l.out->now_us = b->now_us + b->wall_offset_us;
+	*ret_out = &l.out->base;
+	return 0;
+}

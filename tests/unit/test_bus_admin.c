@@ -72,6 +72,35 @@ static ProtobufCMessage *ask_bus(struct fixture *f, const char *method, const Pr
 #define ASK(f, Method, type, in)                                                                   \
 	(Bus__##Method##Reply *)ask_bus(f, #Method, &(in)->base, &bus__##type##_reply__descriptor)
 
+/* --- keys --- */
+
+static void keys_show_whether_they_are_heard(void **state)
+{
+	struct fixture *f = *state;
+	Bus__KeysRequest in = BUS__KEYS_REQUEST__INIT;
+	Bus__KeysReply *out;
+
+	f->c->keys[A]->heard_us = f->c->b->now_us - 5000;
+	f->c->keys[A]->valid = false;
+	f->c->keys[B]->heard_us = 0;
+	out = ASK(f, Keys, keys, &in);
+	assert_int_equal(out->n_keys, CORE_MEMBERS);
+	in.member = "VN/GOV/H40/a";
+	out = ASK(f, Keys, keys, &in);
+	assert_int_equal(out->n_keys, 1);
+	assert_string_equal(out->keys[0]->key, f->c->keys[A]->z85);
+	assert_string_equal(out->keys[0]->member, in.member);
+	assert_false(out->keys[0]->valid);
+	assert_int_equal(out->now_us - out->keys[0]->last_heard_us, 5000);
+	in.member = "VN/GOV/H40/b";
+	out = ASK(f, Keys, keys, &in);
+	assert_true(out->keys[0]->valid);
+	assert_int_equal(out->keys[0]->last_heard_us, 0);
+	in.member = "VN/GOV/H40/nobody";
+	out = ASK(f, Keys, keys, &in);
+	assert_int_equal(out->n_keys, 0);
+}
+
 /* --- services, members, queues --- */
 
 static void services_show_workers_and_answers(void **state)
@@ -489,6 +518,7 @@ int main(int argc, char **argv)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		TEST(keys_show_whether_they_are_heard),
 		TEST(services_show_workers_and_answers),
 		TEST(members_show_use_and_answers),
 		TEST(queues_show_whose_and_since_when),
