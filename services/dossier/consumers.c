@@ -23,16 +23,44 @@ static const struct db_stmt put_record = {
 
 /* --- payment --- */
 
-static int paid(struct call *c, const Payment__PaymentPaid *ev)
+static void resumed_event(struct call *c, const struct dossier *d)
 {
-	Dossier__DossierResumed out = DOSSIER__DOSSIER_RESUMED__INIT;
-	int slot = dossier_lock_add(c, ev->dossier_code);
-	struct dossier d;
+	Dossier__DossierResumed ev = DOSSIER__DOSSIER_RESUMED__INIT;
+
+	ev.code = d->code;
+	ev.due_us = d->due_us;
+	ev.due_provisional = d->due_provisional;
+	ev.order_id = d->order_id;
+	dossier_tell(c, d, RULES_PAY, "dossier.resumed", &ev.base);
+}
+
+/* Nothing waited for it: the dossier stays where it is. */
+static void recorded_event(struct call *c, const struct dossier *d)
+{
+	Dossier__DossierPaymentRecorded ev = DOSSIER__DOSSIER_PAYMENT_RECORDED__INIT;
+
+	ev.code = d->code;
+	ev.order_id = d->order_id;
+	dossier_tell(c, d, RULES_PAY, "dossier.payment_recorded", &ev.base);
+}
+
+static int take_for_payment(struct call *c, const char *code, struct dossier *d)
+{
+	int slot = dossier_lock_add(c, code);
 
 	if (tx_flush(c) < 0)
 		return c->err.status;
-	if (!dossier_read(c, slot, ev->dossier_code, &d))
-		return err_set(&c->err, &dossier_unknown, "dossier_code", ev->dossier_code);
+	if (!dossier_read(c, slot, code, d))
+		return err_set(&c->err, &dossier_unknown, "dossier_code", code);
+	return 0;
+}
+
+static int paid(struct call *c, const Payment__PaymentPaid *ev)
+{
+	struct dossier d;
+
+	if (take_for_payment(c, ev->dossier_code, &d) < 0)
+		return c->err.status;
 	if (d.fee_paid)
 		return 0; /* a second order for the same fee: payment refunds it */
 	if (d.fee_vnd != ev->amount_vnd)
@@ -43,18 +71,34 @@ static int paid(struct call *c, const Payment__PaymentPaid *ev)
 	d.finance_state = DOSSIER__FINANCE_STATE__FINANCE_STATE_PAID;
 	d.order_id = ev->order_id;
 	dossier_save(c, &d, rules_action_name(RULES_PAY), "payment");
-	out.code = d.code;
-	out.due_us = d.due_us;
-	out.due_provisional = d.due_provisional;
-	out.order_id = d.order_id;
-	tx_event(c, "dossier.resumed", d.code, d.version, &out.base);
+	if (d.was == DOSSIER__DOSSIER_STATE__DOSSIER_STATE_PAYMENT_REQUESTED)
+		resumed_event(c, &d);
+	else
+		recorded_event(c, &d);
 	return 0;
+}
+
+/* An order that ran out stops the dossier when it waits for that very money. */
+static int order_expired(struct call *c, const Payment__PaymentExpired *ev)
+{
+	struct dossier d;
+
+	if (take_for_payment(c, ev->dossier_code, &d) < 0)
+		return c->err.status;
+	if (d.state != DOSSIER__DOSSIER_STATE__DOSSIER_STATE_PAYMENT_REQUESTED)
+		return 0;
+	d.finance_state = DOSSIER__FINANCE_STATE__FINANCE_STATE_EXPIRED;
+	return dossier_expire(c, &d, RULES_UNPAID);
 }
 
 int dossier_on_payment(struct call *c, const struct svc_event *ev)
 {
-	if (strcmp(ev->type, "payment.paid") == 0 && ev->payload)
+	if (!ev->payload)
+		return 0;
+	if (strcmp(ev->type, "payment.paid") == 0)
 		return paid(c, (const Payment__PaymentPaid *)ev->payload);
+	if (strcmp(ev->type, "payment.expired") == 0)
+		return order_expired(c, (const Payment__PaymentExpired *)ev->payload);
 	return 0;
 }
 

@@ -20,6 +20,7 @@
 #include "lgsp/dossier/v1/proof.pb-c.h"
 #include "services/dossier/rules.h"
 #include "services/dossier/rules_deadline.h"
+#include "services/dossier/rules_work.h"
 
 /* A dossier with the facts of its procedure; strings live as long as the transaction's results. */
 struct dossier {
@@ -67,12 +68,16 @@ struct dossier {
 	const char *signed_by;    /* leader; "": not signed off */
 	const char *parent;       /* "": of its own */
 	bool parent_needs;        /* the parent's result waits for it */
+	int32_t complaints, complaints_open;
+	int32_t results; /* issued so far */
 	bool rated;
 	/* of the act at hand, for its history entry; "" unless set */
 	const char *why; /* reason code */
 	const char *acting_for;
+	struct rules_actor actor; /* after dossier_take*() */
 	/* of the filing */
 	const char *owner_key;
+	bool has_account, has_phone, has_address; /* where notices can go */
 	/* of the procedure */
 	struct rules_limit limit;
 	const char *fee_kind;
@@ -80,19 +85,41 @@ struct dossier {
 	uint32_t online_level;
 	const char *result_type;
 	const char *data_class;
+	const uint8_t *definition; /* packed Procedure: dossier_procedure() */
+	size_t definition_len;
 };
 
-/* Begins the transaction and queues the locking read; the caller flushes. Returns the slot. */
+/*
+ * Begins the transaction and queues the locking read, and what tells whom the caller stands in
+ * for; the caller flushes. Returns the slot.
+ */
 int dossier_take_add(struct call *c, const char *code);
 /*
- * Reads the slot and applies the state table: d->state is the state after the action. NOT_FOUND
- * with code UNKNOWN_DOSSIER, CONFLICT with WRONG_STATE, DENIED with NOT_IN_HAND.
+ * Reads the slot and applies the state table: d->state is the state after the action. Staff must be
+ * of a party of the act, and have the dossier when it is an officer's; what came on paper counts as
+ * received by the first act on it. NOT_FOUND with code UNKNOWN_DOSSIER, CONFLICT with WRONG_STATE,
+ * DENIED with NOT_IN_HAND, NOT_ASSIGNEE or STEP_FORBIDS.
  */
 int dossier_take_check(struct call *c, int slot, const char *code, enum rules_action action,
 		       struct dossier *ret_dossier);
 /* Both with a flush between. */
 int dossier_take(struct call *c, const char *code, enum rules_action action,
 		 struct dossier *ret_dossier);
+/*
+ * For an act of the applicant: by the receipt's secret, or by the account that filed it. Where the
+ * table lets the desk act for one who comes in person, staff pass as with dossier_take().
+ */
+int dossier_take_applicant(struct call *c, const char *code, const char *secret,
+			   enum rules_action action, struct dossier *ret_dossier);
+/* Its parts: dossier_check_applicant() before, when the caller is one; the check behind the flush.
+ */
+int dossier_take_check_applicant(struct call *c, int slot, const char *code,
+				 enum rules_action action, struct dossier *ret_dossier);
+/* Not staff: citizens, and whoever has a receipt. */
+bool dossier_is_applicant(const struct call *c);
+/* The dossier's procedure as it was filed under. */
+int dossier_procedure(struct call *c, const struct dossier *d,
+		      const Dossier__Procedure **ret_procedure);
 
 extern const struct err_kind dossier_unknown; /* UNKNOWN_DOSSIER, arg = code */
 
@@ -121,6 +148,26 @@ void dossier_history(struct call *c, const struct dossier *d, const char *action
 
 /* The state table for an act of the suite itself on a row read: sets was, state, resumes_to. */
 int dossier_step(struct call *c, struct dossier *d, enum rules_action action);
+
+/* The event of an act, behind dossier_save(), and the notice where the applicant must know. */
+void dossier_tell(struct call *c, const struct dossier *d, enum rules_action action,
+		  const char *type, const ProtobufCMessage *event);
+
+/* --- steps (steps.c) --- */
+
+/*
+ * Ends the step it is in, with a verdict by the hour, and begins another of the template (0: none).
+ * Before dossier_save(). Nothing when it is in that step.
+ */
+int steps_enter(struct call *c, struct dossier *d, int step);
+/* Rows of a hand-off: the next hop, and its receipt when electronic. */
+void steps_hand_off(struct call *c, struct dossier *d, const char *from, bool electronic,
+		    const char *remark);
+/* The receipt of the last hop. */
+void steps_receive(struct call *c, struct dossier *d, const char *remark);
+
+/* Its time to be answered or paid has run out: the act EXPIRE with its rows and events. */
+int dossier_expire(struct call *c, struct dossier *d, const char *reason);
 
 /* --- the clock (pause.c) --- */
 
@@ -174,6 +221,8 @@ void answers_given(struct call *c, const struct dossier *d);
 const char *dossier_actor(const struct call *c);
 /* Its roles, space-separated. */
 const char *dossier_roles(struct call *c);
+/* A note of 0 (min) … 1000 characters; ERR_INVALID at field note. */
+int dossier_check_note(struct call *c, const char *note, size_t min);
 /* The text in NFC; "" when the arena is full (the flush then fails too). */
 const char *dossier_nfc(struct call *c, const char *s);
 
@@ -287,6 +336,26 @@ DOSSIER_HANDLER(sync_report, SyncReport);
 DOSSIER_HANDLER(recount_due, RecountDue);
 DOSSIER_HANDLER(list_late_answers, ListLateAnswers);
 DOSSIER_HANDLER(statistics, Statistics);
+DOSSIER_HANDLER(claim, Claim);
+DOSSIER_HANDLER(assign, Assign);
+DOSSIER_HANDLER(set_stand_in, SetStandIn);
+DOSSIER_HANDLER(receive, Receive);
+DOSSIER_HANDLER(next_step, NextStep);
+DOSSIER_HANDLER(request_supplement, RequestSupplement);
+DOSSIER_HANDLER(supplement, Supplement);
+DOSSIER_HANDLER(request_opinion, RequestOpinion);
+DOSSIER_HANDLER(give_opinion, GiveOpinion);
+DOSSIER_HANDLER(withdraw_opinion, WithdrawOpinion);
+DOSSIER_HANDLER(refuse, Refuse);
+DOSSIER_HANDLER(stop, Stop);
+DOSSIER_HANDLER(continue_processing, ContinueProcessing);
+DOSSIER_HANDLER(withdraw, Withdraw);
+DOSSIER_HANDLER(sign_off, SignOff);
+DOSSIER_HANDLER(return_for_rework, ReturnForRework);
+DOSSIER_HANDLER(hand_over, HandOver);
+DOSSIER_HANDLER(complain, Complain);
+DOSSIER_HANDLER(answer_complaint, AnswerComplaint);
+DOSSIER_HANDLER(reopen, Reopen);
 
 /* --- feeds and jobs (consumers.c, due.c) --- */
 
@@ -303,6 +372,12 @@ int dossier_job_sync(struct call *c);
 int dossier_job_answers(struct call *c);
 /* Forgets drafts whose time is over. */
 int dossier_job_drafts(struct call *c);
+/* All that must be done because a time has run out: one job, for each has a connection. */
+int dossier_job_overdue(struct call *c);
+/* Its parts, each a transaction: applicants who did not answer a request for supplement, */
+int expire_unanswered(struct call *c);
+/* and opinions that did not come in time. */
+int opinions_mark_late(struct call *c);
 /* Forgets failed look-ups older than the lock. */
 int dossier_job_track_locks(struct call *c);
 

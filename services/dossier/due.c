@@ -103,7 +103,7 @@ void due_changed_event(struct call *c, const struct dossier *d, int64_t before_u
 	ev.reason = reason;
 	ev.due_before_us = before_us;
 	ev.calendar_version = d->calendar_version;
-	tx_event(c, "dossier.due_changed", d->code, d->version, &ev.base);
+	dossier_tell(c, d, RULES_RECOUNT, "dossier.due_changed", &ev.base);
 }
 
 /* --- the job --- */

@@ -83,15 +83,35 @@ const struct db_stmt lists_stand[LISTS_ORDERS] = {
 
 /* --- the whole dossier --- */
 
+/* The form as it stands: of the last supplement, or as filed. */
 const struct db_stmt read_filing = {
 	"SELECT applicant_kind, applicant_number, applicant_name, applicant_phone,"
-	" applicant_address, form_names, form_values FROM filing WHERE code = $1"};
+	" applicant_address, coalesce(r.form_names, f.form_names),"
+	" coalesce(r.form_values, f.form_values)"
+	" FROM filing f LEFT JOIN LATERAL (SELECT form_names, form_values FROM filing_revision"
+	"   WHERE dossier = f.code ORDER BY round DESC LIMIT 1) r ON true"
+	" WHERE f.code = $1"};
+
+/* Components as they came last: of the last supplement that brought one. */
+#define REVISED                                                                                    \
+	"WITH r AS MATERIALIZED (SELECT DISTINCT ON (component) component, paper_copies, file_ids" \
+	" FROM component_revision WHERE dossier = $1 ORDER BY component, round DESC)"
 
 const struct db_stmt read_components = {
-	"SELECT code, paper_copies, demanded FROM component WHERE dossier = $1 ORDER BY ordinal"};
+	REVISED " SELECT c.code, coalesce(r.paper_copies, c.paper_copies), c.demanded"
+		" FROM component c LEFT JOIN r ON r.component = c.code"
+		" WHERE c.dossier = $1 ORDER BY c.ordinal"};
 
-const struct db_stmt read_files = {"SELECT component, file_id FROM component_file"
-				   " WHERE dossier = $1 ORDER BY component, ordinal"};
+const struct db_stmt read_files = {
+	REVISED " SELECT component, file_id FROM ("
+		"SELECT component, file_id, ordinal::bigint FROM component_file f"
+		" WHERE dossier = $1 AND component NOT IN (SELECT component FROM r)"
+		" UNION ALL SELECT component, u.file_id, u.n"
+		" FROM r, unnest(r.file_ids) WITH ORDINALITY AS u (file_id, n)) x"
+		" ORDER BY component, ordinal"};
+
+const struct db_stmt read_asked = {
+	"SELECT agency FROM opinion WHERE dossier = $1 AND agency = $2 LIMIT 1"};
 
 const struct db_stmt read_history = {"SELECT version, state, action, actor, agency, note, at,"
 				     " post, reason, acting_for FROM history"

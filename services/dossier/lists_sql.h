@@ -40,5 +40,7 @@ extern const struct db_stmt read_filing;
 extern const struct db_stmt read_components;
 extern const struct db_stmt read_files;
 extern const struct db_stmt read_history;
+/* $1 code, $2 agency: a row when an opinion was asked of it. */
+extern const struct db_stmt read_asked;
 
 #endif

@@ -32,8 +32,8 @@ static const struct svc_publication publications[] = {
 static const struct svc_job jobs[] = {
 	{.name = "due", .every_ms = 2000, .run = dossier_job_due},
 	{.name = "sync", .every_ms = 1000, .run = dossier_job_sync},
-	{.name = "answers", .every_ms = 5000, .run = dossier_job_answers},
 	{.name = "drafts", .every_ms = 60000, .run = dossier_job_drafts},
+	{.name = "overdue", .every_ms = 5000, .run = dossier_job_overdue},
 	{.name = "track_locks", .every_ms = 600000, .run = dossier_job_track_locks},
 };
 
@@ -55,7 +55,7 @@ static const struct svc dossier_service = {
 	.n_jobs = ARRAY_LEN(jobs),
 	.env = env,
 	.n_env = ARRAY_LEN(env),
-	.schema_version = 9,
+	.schema_version = 10,
 	.start = start,
 	.stop = intake_stop,
 };

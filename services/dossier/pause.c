@@ -34,6 +34,7 @@ static int move_due(struct call *c, struct dossier *d, struct rules_pause pause)
 		d->due_us = due.due_us;
 	else
 		due_set(d, &office, due);
+	d->step_due_us = rules_step_after_pause(&office.office, d->step_due_us, pause);
 	due_office_put(&office);
 	return 0;
 }

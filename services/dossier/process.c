@@ -1,9 +1,8 @@
-/* Working on a dossier: accept, forward, ask for payment, issue the result, return it. */
+/* The plain path of a dossier: accept, forward, ask for payment. */
 #include <string.h>
 
 #include "common/base/civil.h"
 #include "common/base/money.h"
-#include "common/base/utf8.h"
 #include "common/svc/refdata.h"
 #include "services/dossier/dossier.h"
 
@@ -32,7 +31,16 @@ static void accepted_event(struct call *c, const struct dossier *d)
 	ev.accepted_us = d->accepted_us;
 	ev.due_us = d->due_us;
 	ev.due_provisional = d->due_provisional;
-	tx_event(c, "dossier.accepted", d->code, d->version, &ev.base);
+	dossier_tell(c, d, RULES_ACCEPT, "dossier.accepted", &ev.base);
+}
+
+static int first_step(struct call *c, struct dossier *d)
+{
+	const Dossier__Procedure *p;
+
+	if (dossier_procedure(c, d, &p) < 0)
+		return c->err.status;
+	return steps_enter(c, d, rules_step_next(p, 0));
 }
 
 DOSSIER_HANDLER(accept, Accept)
@@ -45,7 +53,7 @@ DOSSIER_HANDLER(accept, Accept)
 	if (dossier_take(c, in->code, RULES_ACCEPT, &d) < 0)
 		return call_fail(c);
 	d.accepted_us = c->now_us;
-	if (dossier_start_clock(c, &d) < 0)
+	if (dossier_start_clock(c, &d) < 0 || first_step(c, &d) < 0)
 		return call_fail(c);
 	dossier_save(c, &d, rules_action_name(RULES_ACCEPT), "");
 	accepted_event(c, &d);
@@ -63,18 +71,33 @@ DOSSIER_HANDLER(accept, Accept)
  * To another agency, or - once, from the desk that accepted it - to the professional unit of the
  * same agency; the latter is no hand-off between agencies.
  */
-static int move(struct call *c, struct dossier *d, const Dossier__ForwardRequest *in, bool in_force)
+static int check_target(struct call *c, const struct dossier *d, const char *to, bool in_force)
 {
 	if (!in_force)
-		return err_set(&c->err, &agency_not_in_force, "to_agency_code", in->to_agency_code);
-	if (strcmp(in->to_agency_code, d->agencies.holder) != 0) {
-		d->hops++;
+		return err_set(&c->err, &agency_not_in_force, "to_agency_code", to);
+	if (strcmp(to, d->agencies.holder) == 0 &&
+	    d->was != DOSSIER__DOSSIER_STATE__DOSSIER_STATE_ACCEPTED)
+		return err_set(&c->err, &same_agency, "to_agency_code", to);
+	return 0;
+}
+
+/* Changes hands: the step of the template it comes to, a row of the control sheet. */
+static int move(struct call *c, struct dossier *d, const Dossier__ForwardRequest *in)
+{
+	const char *from = d->agencies.holder;
+	const Dossier__Procedure *p;
+
+	if (dossier_procedure(c, d, &p) < 0 ||
+	    steps_enter(c, d, rules_step_at(p, &d->agencies, d->step, in->to_agency_code)) < 0)
+		return c->err.status;
+	if (strcmp(in->to_agency_code, from) != 0) {
 		d->handoffs++;
 		d->handoffs_electronic += in->electronic;
-	} else if (d->was != DOSSIER__DOSSIER_STATE__DOSSIER_STATE_ACCEPTED) {
-		return err_set(&c->err, &same_agency, "to_agency_code", in->to_agency_code);
 	}
 	d->agencies.holder = in->to_agency_code;
+	d->assignee = "";
+	steps_hand_off(c, d, from, in->electronic || strcmp(from, in->to_agency_code) == 0,
+		       dossier_nfc(c, in->note));
 	return 0;
 }
 
@@ -87,14 +110,7 @@ static void forwarded_event(struct call *c, const struct dossier *d, const char 
 	ev.from_agency_code = from;
 	ev.to_agency_code = d->agencies.holder;
 	ev.electronic = electronic;
-	tx_event(c, "dossier.forwarded", d->code, d->version, &ev.base);
-}
-
-static int check_note(struct call *c, const char *note)
-{
-	if (utf8_length(note) > RULES_NOTE_MAX)
-		return err_set(&c->err, &err_invalid_field, "note", "0..1000");
-	return 0;
+	dossier_tell(c, d, RULES_FORWARD, "dossier.forwarded", &ev.base);
 }
 
 DOSSIER_HANDLER(forward, Forward)
@@ -107,14 +123,14 @@ DOSSIER_HANDLER(forward, Forward)
 	int slot, in_force;
 
 	(void)svc;
-	if (check_note(c, in->note) < 0)
+	if (dossier_check_note(c, in->note, 0) < 0)
 		return call_fail(c);
 	slot = dossier_take_add(c, in->code);
 	in_force = refdata_agency(c, in->to_agency_code, civil_of_us(c->now_us), &agency);
 	if (in_force < 0 || dossier_take_check(c, slot, in->code, RULES_FORWARD, &d) < 0)
 		return call_fail(c);
 	from = d.agencies.holder;
-	if (move(c, &d, in, in_force > 0) < 0)
+	if (check_target(c, &d, in->to_agency_code, in_force > 0) < 0 || move(c, &d, in) < 0)
 		return call_fail(c);
 	dossier_save(c, &d, rules_action_name(RULES_FORWARD), dossier_nfc(c, in->note));
 	forwarded_event(c, &d, from, in->electronic);
@@ -157,107 +173,9 @@ DOSSIER_HANDLER(request_payment, RequestPayment)
 	ev.agency_code = d.agencies.holder;
 	ev.fee_kind = d.fee_kind;
 	ev.amount_vnd = d.fee_vnd;
-	tx_event(c, "dossier.payment_requested", d.code, d.version, &ev.base);
+	dossier_tell(c, &d, RULES_REQUEST_PAYMENT, "dossier.payment_requested", &ev.base);
 	out.version = d.version;
 	out.amount_vnd = d.fee_vnd;
-	if (tx_commit(c, &out.base) < 0)
-		return call_fail(c);
-	reply(&out, data);
-}
-
-/* --- result --- */
-
-static int check_result(struct call *c, const Dossier__IssueResultRequest *in)
-{
-	const Digitisation__FileStat **stats;
-	struct err found = {.status = 0};
-
-	if (in->result_number[0] == '\0')
-		return err_set(&c->err, &err_required_field, "result_number", NULL);
-	if (utf8_length(in->result_number) > RULES_NAME_MAX)
-		return err_set(&c->err, &err_invalid_field, "result_number", "1..200");
-	if (in->file_id[0] == '\0')
-		return 0;
-	if (files_stat(c, &in->file_id, 1, &stats) < 0)
-		return c->err.status;
-	files_check(stats[0], in->file_id, "file_id", &found);
-	if (found.status != 0)
-		c->err = found;
-	return found.status;
-}
-
-static void result_event(struct call *c, const struct dossier *d)
-{
-	Dossier__DossierResultIssued ev = DOSSIER__DOSSIER_RESULT_ISSUED__INIT;
-
-	ev.code = d->code;
-	ev.procedure_code = d->procedure_code;
-	ev.agency_code = d->agencies.holder;
-	ev.owner_key = d->owner_key;
-	ev.result_type = d->result_type;
-	ev.data_class = d->data_class;
-	ev.result_number = d->result_number;
-	ev.file_id = d->result_file_id;
-	ev.verdict = d->verdict;
-	ev.finished_us = d->finished_us;
-	ev.channel = d->channel;
-	ev.online_level = d->online_level;
-	ev.handoffs = (uint32_t)d->handoffs;
-	ev.handoffs_electronic = (uint32_t)d->handoffs_electronic;
-	tx_event(c, "dossier.result_issued", d->code, d->version, &ev.base);
-}
-
-DOSSIER_HANDLER(issue_result, IssueResult)
-{
-	struct call *c = call_of(data);
-	Dossier__IssueResultReply out = DOSSIER__ISSUE_RESULT_REPLY__INIT;
-	struct dossier d;
-
-	(void)svc;
-	if (check_result(c, in) < 0 || dossier_take(c, in->code, RULES_ISSUE_RESULT, &d) < 0)
-		return call_fail(c);
-	if (dossier_finish(c, &d) < 0)
-		return call_fail(c);
-	d.decision = DOSSIER__DECISION__DECISION_GRANTED;
-	d.handover_state = DOSSIER__HANDOVER_STATE__HANDOVER_STATE_READY;
-	d.result_number = dossier_nfc(c, in->result_number);
-	d.result_file_id = in->file_id;
-	dossier_save(c, &d, rules_action_name(RULES_ISSUE_RESULT), "");
-	result_event(c, &d);
-	out.version = d.version;
-	out.verdict = d.verdict;
-	if (tx_commit(c, &out.base) < 0)
-		return call_fail(c);
-	reply(&out, data);
-}
-
-static int check_how(struct call *c, const char *how)
-{
-	if (strcmp(how, "desk") == 0 || strcmp(how, "post") == 0 || strcmp(how, "online") == 0)
-		return 0;
-	return err_set(&c->err, &err_invalid_field, "how", "desk, post, online");
-}
-
-DOSSIER_HANDLER(return_result, ReturnResult)
-{
-	struct call *c = call_of(data);
-	Dossier__ReturnResultReply out = DOSSIER__RETURN_RESULT_REPLY__INIT;
-	Dossier__DossierReturned ev = DOSSIER__DOSSIER_RETURNED__INIT;
-	struct dossier d;
-
-	(void)svc;
-	if (check_how(c, in->how) < 0 || dossier_take(c, in->code, RULES_RETURN, &d) < 0)
-		return call_fail(c);
-	d.handover_state = strcmp(in->how, "online") == 0
-				   ? DOSSIER__HANDOVER_STATE__HANDOVER_STATE_ONLINE
-				   : DOSSIER__HANDOVER_STATE__HANDOVER_STATE_HANDED_OVER;
-	dossier_save(c, &d, rules_action_name(RULES_RETURN), in->how);
-	ev.code = d.code;
-	ev.agency_code = c->caller.agency;
-	ev.how = in->how;
-	ev.returned_us = c->now_us;
-	tx_event(c, "dossier.returned", d.code, d.version, &ev.base);
-	out.version = d.version;
 	if (tx_commit(c, &out.base) < 0)
 		return call_fail(c);
 	reply(&out, data);

@@ -79,6 +79,70 @@ static void returned(const ProtobufCMessage *payload, Dossier__PublishedState *o
 	out->state = DOSSIER__DOSSIER_STATE__DOSSIER_STATE_RETURNED;
 }
 
+static void refused(const ProtobufCMessage *payload, Dossier__PublishedState *out)
+{
+	PAYLOAD(DossierRefused);
+
+	out->procedure_code = in->procedure_code;
+	out->agency_code = in->agency_code;
+	out->state = DOSSIER__DOSSIER_STATE__DOSSIER_STATE_REFUSED;
+}
+
+static void supplement_requested(const ProtobufCMessage *payload, Dossier__PublishedState *out)
+{
+	PAYLOAD(DossierSupplementRequested);
+
+	out->agency_code = in->agency_code;
+	out->state = DOSSIER__DOSSIER_STATE__DOSSIER_STATE_SUPPLEMENT_REQUESTED;
+}
+
+static void supplemented(const ProtobufCMessage *payload, Dossier__PublishedState *out)
+{
+	PAYLOAD(DossierSupplemented);
+
+	out->state = in->state;
+	out->due_us = in->due_us;
+	out->due_provisional = in->due_provisional;
+}
+
+static void stopped(const ProtobufCMessage *payload, Dossier__PublishedState *out)
+{
+	PAYLOAD(DossierStopped);
+
+	out->agency_code = in->agency_code;
+	out->state = DOSSIER__DOSSIER_STATE__DOSSIER_STATE_STOPPED;
+}
+
+static void continued(const ProtobufCMessage *payload, Dossier__PublishedState *out)
+{
+	PAYLOAD(DossierContinued);
+
+	out->agency_code = in->agency_code;
+	out->state = DOSSIER__DOSSIER_STATE__DOSSIER_STATE_PROCESSING;
+	out->due_us = in->due_us;
+	out->due_provisional = in->due_provisional;
+}
+
+static void withdrawn(const ProtobufCMessage *payload, Dossier__PublishedState *out)
+{
+	PAYLOAD(DossierWithdrawn);
+
+	out->procedure_code = in->procedure_code;
+	out->agency_code = in->agency_code;
+	out->state = DOSSIER__DOSSIER_STATE__DOSSIER_STATE_WITHDRAWN;
+}
+
+static void reopened(const ProtobufCMessage *payload, Dossier__PublishedState *out)
+{
+	PAYLOAD(DossierReopened);
+
+	out->procedure_code = in->procedure_code;
+	out->agency_code = in->agency_code;
+	out->state = DOSSIER__DOSSIER_STATE__DOSSIER_STATE_PROCESSING;
+	out->due_us = in->due_us;
+	out->due_provisional = in->due_provisional;
+}
+
 static const struct {
 	const char *type;
 	void (*fill)(const ProtobufCMessage *payload, Dossier__PublishedState *out);
@@ -91,6 +155,13 @@ static const struct {
 	{"dossier.resumed", resumed},
 	{"dossier.result_issued", result_issued},
 	{"dossier.returned", returned},
+	{"dossier.refused", refused},
+	{"dossier.supplement_requested", supplement_requested},
+	{"dossier.supplemented", supplemented},
+	{"dossier.stopped", stopped},
+	{"dossier.continued", continued},
+	{"dossier.withdrawn", withdrawn},
+	{"dossier.reopened", reopened},
 };
 
 int dossier_publish_state(const struct svc_event *ev, struct arena *arena,

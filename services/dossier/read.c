@@ -4,7 +4,7 @@
 #include "services/dossier/lists.h"
 
 struct slots {
-	int dossier, filing, components, files, history;
+	int dossier, filing, components, files, history, asked;
 };
 
 static int no_room(struct call *c)
@@ -172,10 +172,13 @@ static int fill(struct call *c, const struct slots *s, const struct dossier *d,
 	return fill_history(c, s->history, d->version, out);
 }
 
-static int check_right(struct call *c, int slot, const char *code, struct dossier *d)
+/* Its parties, and agencies an opinion was asked of. */
+static int check_right(struct call *c, const struct slots *s, const char *code, struct dossier *d)
 {
-	if (!dossier_read(c, slot, code, d))
+	if (!dossier_read(c, s->dossier, code, d))
 		return err_set(&c->err, &dossier_unknown, "code", code);
+	if (db_rows(&c->tx, s->asked) > 0)
+		d->agencies.asked = db_get_text(&c->tx, s->asked, 0, 0);
 	if (rules_party(&d->agencies, RULES_AGENCIES, c->caller.agency, &c->err) < 0)
 		return c->err.status;
 	return reads_check_purpose(c, d->data_class[0] != '\0');
@@ -195,8 +198,8 @@ DOSSIER_HANDLER(get, Get)
 	s.components = tx_add(c, &read_components, DB_TEXT(in->code));
 	s.files = tx_add(c, &read_files, DB_TEXT(in->code));
 	s.history = tx_add(c, &read_history, DB_TEXT(in->code));
-	if (tx_flush(c) < 0 || check_right(c, s.dossier, in->code, &d) < 0 ||
-	    fill(c, &s, &d, &out) < 0)
+	s.asked = tx_add(c, &read_asked, DB_TEXT(in->code), DB_TEXT(c->caller.agency));
+	if (tx_flush(c) < 0 || check_right(c, &s, in->code, &d) < 0 || fill(c, &s, &d, &out) < 0)
 		return call_fail(c);
 	reads_log(c, &d.code, 1, DOSSIER__READ_KIND__READ_KIND_DETAIL);
 	if (tx_commit(c, &out.base) < 0)

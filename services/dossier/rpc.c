@@ -39,6 +39,27 @@ static const struct rpc_row rows[] = {
 	{"Statistics", RPC_STAFF, RPC_READ, "leader statistician operator"},
 	{"ListLateAnswers", RPC_STAFF, RPC_READ, "clerk officer leader statistician operator"},
 	{"Track", RPC_PUBLIC | RPC_CITIZEN, RPC_READ, ""},
+	/* processing */
+	{"Claim", RPC_STAFF, RPC_EFFECT, "clerk officer leader"},
+	{"Assign", RPC_STAFF, RPC_EFFECT, "leader"},
+	{"SetStandIn", RPC_STAFF, RPC_EFFECT, "leader"},
+	{"Receive", RPC_STAFF, RPC_EFFECT, "clerk officer leader"},
+	{"NextStep", RPC_STAFF, RPC_EFFECT, "clerk officer leader"},
+	{"RequestSupplement", RPC_STAFF, RPC_EFFECT, "clerk officer"},
+	{"Supplement", RPC_PUBLIC | RPC_CITIZEN | RPC_STAFF, RPC_EFFECT, "clerk"},
+	{"RequestOpinion", RPC_STAFF, RPC_EFFECT, "officer leader"},
+	{"GiveOpinion", RPC_STAFF, RPC_EFFECT, "officer leader"},
+	{"WithdrawOpinion", RPC_STAFF, RPC_EFFECT, "officer leader"},
+	{"Refuse", RPC_STAFF, RPC_EFFECT, "clerk"},
+	{"Stop", RPC_STAFF, RPC_EFFECT, "officer leader"},
+	{"ContinueProcessing", RPC_STAFF, RPC_EFFECT, "officer leader"},
+	{"Withdraw", RPC_PUBLIC | RPC_CITIZEN | RPC_STAFF, RPC_EFFECT, "clerk"},
+	{"SignOff", RPC_STAFF, RPC_EFFECT, "leader"},
+	{"ReturnForRework", RPC_STAFF, RPC_EFFECT, "leader"},
+	{"HandOver", RPC_STAFF, RPC_EFFECT, "clerk officer"},
+	{"Complain", RPC_PUBLIC | RPC_CITIZEN, RPC_EFFECT, ""},
+	{"AnswerComplaint", RPC_STAFF, RPC_EFFECT, "leader"},
+	{"Reopen", RPC_STAFF, RPC_EFFECT, "leader"},
 };
 
 const struct rpc_table dossier_rpcs = {

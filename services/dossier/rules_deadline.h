@@ -72,6 +72,9 @@ void rules_check_extension(uint32_t working_days, const char *due_date,
 /* When a step that begins at start_us is due: by the hours the agency is open. */
 struct calendar_due rules_step_due(const struct calendar *cal, const struct calendar_timetable *at,
 				   int64_t start_us, int hours);
+/* Its due date after a pause: later by the time the agency worked meanwhile. */
+int64_t rules_step_after_pause(const struct rules_office *office, int64_t due_us,
+			       struct rules_pause pause);
 /* When an agency has to have answered an online filing (Decree 45/2020): 8 working hours. */
 struct calendar_due rules_answer_due(const struct rules_office *office, int64_t submitted_us);
 /* Whether a channel's filings have to be answered in that time. */

@@ -110,6 +110,17 @@ struct calendar_due rules_step_due(const struct calendar *cal, const struct cale
 	return calendar_add_working_minutes(cal, at, start_us, hours * 60LL);
 }
 
+int64_t rules_step_after_pause(const struct rules_office *office, int64_t due_us,
+			       struct rules_pause pause)
+{
+	int64_t minutes =
+		calendar_working_minutes(office->cal, &office->hours, pause.from_us, pause.to_us);
+
+	if (due_us == 0 || minutes == 0)
+		return due_us;
+	return calendar_add_working_minutes(office->cal, &office->hours, due_us, minutes).due_us;
+}
+
 struct calendar_due rules_answer_due(const struct rules_office *office, int64_t submitted_us)
 {
 	return calendar_add_working_minutes(office->cal, &office->hours, submitted_us,

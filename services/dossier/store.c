@@ -1,4 +1,6 @@
 /* The row of a dossier: locked, read, written with its history. */
+#include <string.h>
+
 #include "services/dossier/dossier.h"
 
 #include <inttypes.h>
@@ -8,6 +10,7 @@
 #include "common/base/buf.h"
 #include "common/base/civil.h"
 #include "common/base/utf8.h"
+#include "common/wire/pb.h"
 
 const struct err_kind dossier_unknown = {ERR_NOT_FOUND, "UNKNOWN_DOSSIER", "Không có hồ sơ %s",
 					 "there is no dossier %s"};
@@ -25,18 +28,20 @@ const struct err_kind dossier_unknown = {ERR_NOT_FOUND, "UNKNOWN_DOSSIER", "Khô
 	" d.handover_state, d.tracking_number,"                                                    \
 	" d.handoffs, d.handoffs_electronic, d.hops, d.in_transit, d.assignee, d.step,"            \
 	" d.step_from_at, d.step_due_at, d.opinions, d.opinions_open, d.opinions_pausing,"         \
-	" d.supplements, d.signed_by, d.parent, d.parent_needs, d.rated,"
+	" d.supplements, d.signed_by, d.parent, d.parent_needs, d.complaints,"                     \
+	" d.complaints_open, d.results, d.rated,"
 
 static const struct db_stmt lock_dossier = {
-	ROW " f.owner_key, p.limit_unit, p.limit_value, p.fee_kind, p.fee_vnd, p.online_level,"
-	    " p.result_type, p.data_class"
+	ROW " f.owner_key, f.filer_is_citizen, f.applicant_phone <> '', f.applicant_address <> '',"
+	    " p.limit_unit, p.limit_value, p.fee_kind, p.fee_vnd, p.online_level, p.result_type,"
+	    " p.data_class, p.definition"
 	    " FROM dossier d JOIN filing f ON f.code = d.code"
 	    " JOIN procedure_version p ON p.code = d.procedure_code"
 	    " AND p.version = d.procedure_version WHERE d.code = $1 FOR UPDATE OF d"};
 
-const struct db_stmt dossier_row = {
-	ROW " '', 0, 0, '', 0, 0, '', CASE WHEN d.guarded THEN 'guarded' ELSE '' END"
-	    " FROM dossier d WHERE d.code = $1"};
+const struct db_stmt dossier_row = {ROW " '', false, false, false, 0, 0, '', 0, 0, '',"
+					" CASE WHEN d.guarded THEN 'guarded' ELSE '' END, ''::bytea"
+					" FROM dossier d WHERE d.code = $1"};
 
 static const struct db_stmt update_dossier = {
 	"UPDATE dossier SET version = $2, state = $3, holder_agency = $4, accepted_at = $5,"
@@ -49,7 +54,8 @@ static const struct db_stmt update_dossier = {
 	" handoffs = $29, handoffs_electronic = $30, hops = $31, in_transit = $32,"
 	" assignee = $33, step = $34, step_from_at = $35, step_due_at = $36, opinions = $37,"
 	" opinions_open = $38, opinions_pausing = $39, supplements = $40, signed_by = $41,"
-	" rated = $42, procedure_version = $43 WHERE code = $1"};
+	" rated = $42, procedure_version = $43, complaints = $44, complaints_open = $45,"
+	" results = $46 WHERE code = $1"};
 
 /* The post is the directory's of that day. */
 static const struct db_stmt insert_history = {
@@ -59,9 +65,32 @@ static const struct db_stmt insert_history = {
 	" coalesce((SELECT post FROM ref_officer WHERE subject = $5 AND agency_code = $8"
 	" AND valid_from <= $14 AND valid_to >= $14 ORDER BY valid_from DESC LIMIT 1), ''))"};
 
+/* Colleagues of the agency the subject stands in for on a day. */
+static const struct db_stmt read_absent = {
+	"SELECT array_agg(s.for_subject) FROM stand_in s"
+	" WHERE s.agency = $1 AND s.subject = $2 AND s.valid_from <= $3 AND s.valid_to >= $3"
+	" AND NOT EXISTS (SELECT 1 FROM stand_in n WHERE n.agency = s.agency"
+	"   AND n.for_subject = s.for_subject AND n.version > s.version)"};
+
 const char *dossier_actor(const struct call *c)
 {
 	return c->caller.subject[0] != '\0' ? c->caller.subject : c->caller.member;
+}
+
+bool dossier_is_applicant(const struct call *c)
+{
+	return c->caller.agency[0] == '\0';
+}
+
+int dossier_check_note(struct call *c, const char *note, size_t min)
+{
+	size_t n = utf8_length(note);
+
+	if (n < min)
+		return err_set(&c->err, &err_required_field, "note", NULL);
+	if (n > RULES_NOTE_MAX)
+		return err_set(&c->err, &err_invalid_field, "note", "0..1000");
+	return 0;
 }
 
 const char *dossier_nfc(struct call *c, const char *s)
@@ -167,12 +196,18 @@ static void read_work(struct row *r, struct dossier *d)
 	d->signed_by = row_text(r);
 	d->parent = row_text(r);
 	d->parent_needs = row_bool(r);
+	d->complaints = (int32_t)row_int(r);
+	d->complaints_open = (int32_t)row_int(r);
+	d->results = (int32_t)row_int(r);
 	d->rated = row_bool(r);
 }
 
 static void read_procedure(struct row *r, struct dossier *d)
 {
 	d->owner_key = row_text(r);
+	d->has_account = row_bool(r);
+	d->has_phone = row_bool(r);
+	d->has_address = row_bool(r);
 	d->limit.unit = (Dossier__LimitUnit)row_int(r);
 	d->limit.value = (int)row_int(r);
 	d->fee_kind = row_text(r);
@@ -180,6 +215,7 @@ static void read_procedure(struct row *r, struct dossier *d)
 	d->online_level = (uint32_t)row_int(r);
 	d->result_type = row_text(r);
 	d->data_class = row_text(r);
+	d->definition = db_get_bytes(r->tx, r->slot, 0, r->col++, &d->definition_len);
 }
 
 bool dossier_read(const struct call *c, int slot, const char *code, struct dossier *ret_dossier)
@@ -206,10 +242,27 @@ bool dossier_read(const struct call *c, int slot, const char *code, struct dossi
 	return true;
 }
 
+int dossier_procedure(struct call *c, const struct dossier *d,
+		      const Dossier__Procedure **ret_procedure)
+{
+	ProtobufCMessage *msg;
+	int r = pb_unpack(&dossier__procedure__descriptor, d->definition, d->definition_len, NULL,
+			  c->arena, &msg, &c->err);
+
+	if (r == 0)
+		*ret_procedure = (const Dossier__Procedure *)msg;
+	return r;
+}
+
 int dossier_take_add(struct call *c, const char *code)
 {
+	int slot;
+
 	tx_begin(c);
-	return dossier_lock_add(c, code);
+	slot = dossier_lock_add(c, code);
+	tx_add(c, &read_absent, DB_TEXT(c->caller.agency), DB_TEXT(c->caller.subject),
+	       DB_DATE(civil_of_us(c->now_us)));
+	return slot;
 }
 
 static void take_row(struct dossier *d, const struct rules_transition *row)
@@ -229,23 +282,57 @@ int dossier_step(struct call *c, struct dossier *d, enum rules_action action)
 	return 0;
 }
 
-int dossier_take_check(struct call *c, int slot, const char *code, enum rules_action action,
-		       struct dossier *ret_dossier)
+/* Who asks, as the rules see them; their stand-ins are in the slot behind the dossier's. */
+static void read_actor(const struct call *c, int slot, struct dossier *d)
+{
+	d->actor.subject = dossier_actor(c);
+	d->actor.leader = call_has_role(c, "leader");
+	d->actor.absent = db_get_texts(&c->tx, slot, 0, 0, &d->actor.n_absent);
+}
+
+/* What staff of the party must fulfil beside. */
+static int check_staff(struct call *c, struct dossier *d, enum rules_action action)
+{
+	if (rules_is_officers(action) &&
+	    rules_assignee(d->assignee, &d->actor, &d->acting_for, &c->err) < 0)
+		return c->err.status;
+	if (d->in_transit && strcmp(c->caller.agency, d->agencies.holder) == 0 &&
+	    action != RULES_RECEIVE)
+		steps_receive(c, d, "");
+	return 0;
+}
+
+static int take_check(struct call *c, int slot, const char *code, enum rules_action action,
+		      bool applicant, struct dossier *ret_dossier)
 {
 	const struct rules_transition *row;
 	struct dossier d;
-	int r;
 
 	if (!dossier_read(c, slot, code, &d))
 		return err_set(&c->err, &dossier_unknown, "code", code);
-	r = rules_transition(d.state, action, d.resumes_to, &row, &c->err);
-	if (r == 0 && (row->parties & RULES_AGENCIES))
-		r = rules_party(&d.agencies, row->parties, c->caller.agency, &c->err);
-	if (r < 0)
-		return r;
+	if (rules_transition(d.state, action, d.resumes_to, &row, &c->err) < 0)
+		return c->err.status;
+	if (!applicant && (row->parties & RULES_AGENCIES)) {
+		read_actor(c, slot + 1, &d);
+		if (rules_party(&d.agencies, row->parties, c->caller.agency, &c->err) < 0 ||
+		    check_staff(c, &d, action) < 0)
+			return c->err.status;
+	}
 	take_row(&d, row);
 	*ret_dossier = d;
 	return 0;
+}
+
+int dossier_take_check(struct call *c, int slot, const char *code, enum rules_action action,
+		       struct dossier *ret_dossier)
+{
+	return take_check(c, slot, code, action, false, ret_dossier);
+}
+
+int dossier_take_check_applicant(struct call *c, int slot, const char *code,
+				 enum rules_action action, struct dossier *ret_dossier)
+{
+	return take_check(c, slot, code, action, dossier_is_applicant(c), ret_dossier);
 }
 
 int dossier_take(struct call *c, const char *code, enum rules_action action,
@@ -255,7 +342,20 @@ int dossier_take(struct call *c, const char *code, enum rules_action action,
 
 	if (tx_flush(c) < 0)
 		return c->err.status;
-	return dossier_take_check(c, slot, code, action, ret_dossier);
+	return take_check(c, slot, code, action, false, ret_dossier);
+}
+
+int dossier_take_applicant(struct call *c, const char *code, const char *secret,
+			   enum rules_action action, struct dossier *ret_dossier)
+{
+	int slot;
+
+	if (dossier_is_applicant(c) && dossier_check_applicant(c, code, secret) < 0)
+		return c->err.status;
+	slot = dossier_take_add(c, code);
+	if (tx_flush(c) < 0)
+		return c->err.status;
+	return dossier_take_check_applicant(c, slot, code, action, ret_dossier);
 }
 
 void dossier_vouch(struct call *c, const struct dossier *d, const char *action, const char *note)
@@ -313,6 +413,7 @@ void dossier_save(struct call *c, struct dossier *d, const char *action, const c
 	       DB_BOOL(d->in_transit), DB_TEXT(d->assignee), DB_INT4(d->step),
 	       DB_TIME(d->step_from_us), DB_TIME(d->step_due_us), DB_INT4(d->opinions),
 	       DB_INT4(d->opinions_open), DB_INT4(d->opinions_pausing), DB_INT4(d->supplements),
-	       DB_TEXT(d->signed_by), DB_BOOL(d->rated), DB_INT4(d->procedure_version));
+	       DB_TEXT(d->signed_by), DB_BOOL(d->rated), DB_INT4(d->procedure_version),
+	       DB_INT4(d->complaints), DB_INT4(d->complaints_open), DB_INT4(d->results));
 	dossier_history(c, d, action, note);
 }

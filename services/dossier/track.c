@@ -124,8 +124,7 @@ DOSSIER_HANDLER(rate, Rate)
 
 	(void)svc;
 	if (check_marks(c, in) < 0 ||
-	    dossier_check_applicant(c, in->code, in->receipt_secret) < 0 ||
-	    dossier_take(c, in->code, RULES_RATE, &d) < 0)
+	    dossier_take_applicant(c, in->code, in->receipt_secret, RULES_RATE, &d) < 0)
 		return call_fail(c);
 	if (d.rated) {
 		err_set(&c->err, &already_rated, "code", NULL);
@@ -140,7 +139,7 @@ DOSSIER_HANDLER(rate, Rate)
 	ev.speed = in->speed;
 	ev.attitude = in->attitude;
 	ev.result = in->result;
-	tx_event(c, "dossier.rated", d.code, d.version, &ev.base);
+	dossier_tell(c, &d, RULES_RATE, "dossier.rated", &ev.base);
 	out.version = d.version;
 	if (tx_commit(c, &out.base) < 0)
 		return call_fail(c);

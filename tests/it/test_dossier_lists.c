@@ -455,7 +455,7 @@ static void test_search_finds_what_the_agency_is_party_to(void **state)
 	assert_int_equal(out->n_dossiers, 0);
 	assert_int_equal(SEARCH(&a, &other_clerk, &out, in_.applicant_number = "036090000018"), 0);
 	assert_int_equal(out->n_dossiers, 0);
-	assert_int_equal(forward_it(&a, &clerk, codes[2], OTHER), 0);
+	assert_int_equal(forward_it(&a, &officer, codes[2], OTHER), 0);
 	assert_int_equal(SEARCH(&a, &other_clerk, &out, in_.applicant_name = "nguyen"), 0);
 	assert_int_equal(out->n_dossiers, 1);
 	assert_string_equal(out->dossiers[0]->code, codes[2]);

@@ -71,7 +71,7 @@ static void test_an_honest_dossier_is_proved(void **state)
 	assert_non_null(strstr(out, "  submit               - -> FILED  dossier.submitted#"));
 	assert_non_null(strstr(out, "PAYMENT_REQUESTED -> PROCESSING"));
 	assert_non_null(strstr(out, "RESULT_READY -> RETURNED"));
-	assert_non_null(strstr(out, "8 entries, 8 events under the seals"));
+	assert_non_null(strstr(out, "8 entries, 13 events under the seals"));
 }
 
 static void test_unknown_and_bad_words(void **state)

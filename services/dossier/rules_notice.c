@@ -1,0 +1,46 @@
+/* What the applicant is told, by which template: every act that changes what they have to expect.
+ */
+#include "services/dossier/rules_work.h"
+
+#include "common/base/base.h"
+
+#define S(name) DOSSIER__DOSSIER_STATE__DOSSIER_STATE_##name
+
+/* The first that fits counts. */
+const struct rules_notice rules_notices[] = {
+	{RULES_SUBMIT, 0, 0, "submitted", 1, RULES_TELL_NOTHING},
+	{RULES_ACCEPT, 0, 0, "accepted", 1, RULES_TELL_DUE},
+	{RULES_REFUSE, 0, 0, "refused", 1, RULES_TELL_NOTHING},
+	{RULES_REQUEST_SUPPLEMENT, 0, 0, "supplement_requested", 1, RULES_TELL_REPLY_BY},
+	{RULES_SUPPLEMENT, 0, 0, "supplement_received", 1, RULES_TELL_DUE},
+	{RULES_REQUEST_PAYMENT, 0, 0, "payment_requested", 1, RULES_TELL_NOTHING},
+	{RULES_PAY, S(PAYMENT_REQUESTED), 0, "paid", 1, RULES_TELL_DUE},
+	{RULES_PAY, 0, 0, "paid_late", 1, RULES_TELL_NOTHING},
+	{RULES_EXTEND, 0, 0, "extended", 1, RULES_TELL_DUE},
+	{RULES_RECOUNT, 0, 0, "due_changed", 1, RULES_TELL_DUE},
+	{RULES_STOP, 0, 0, "stopped", 1, RULES_TELL_NOTHING},
+	{RULES_EXPIRE, 0, S(REFUSED), "refused", 1, RULES_TELL_NOTHING},
+	{RULES_EXPIRE, 0, S(STOPPED), "stopped", 1, RULES_TELL_NOTHING},
+	{RULES_CONTINUE, 0, 0, "continued", 1, RULES_TELL_DUE},
+	{RULES_ISSUE_RESULT, 0, 0, "result_ready", 1, RULES_TELL_NOTHING},
+	{RULES_RETURN, 0, 0, "returned", 1, RULES_TELL_NOTHING},
+	{RULES_HAND_OVER, 0, 0, "handed_over", 1, RULES_TELL_NOTHING},
+	{RULES_WITHDRAW, 0, 0, "withdrawn", 1, RULES_TELL_NOTHING},
+	{RULES_COMPLAIN, 0, 0, "complaint_received", 1, RULES_TELL_NOTHING},
+	{RULES_ANSWER_COMPLAINT, 0, 0, "complaint_answered", 1, RULES_TELL_NOTHING},
+	{RULES_REOPEN, 0, 0, "reopened", 1, RULES_TELL_DUE},
+};
+const size_t rules_n_notices = ARRAY_LEN(rules_notices);
+
+const struct rules_notice *rules_notice(enum rules_action action, Dossier__DossierState from,
+					Dossier__DossierState to)
+{
+	for (size_t i = 0; i < rules_n_notices; i++) {
+		const struct rules_notice *n = &rules_notices[i];
+
+		if (n->action == action && (n->from == S(UNSPECIFIED) || n->from == from) &&
+		    (n->to == S(UNSPECIFIED) || n->to == to))
+			return n;
+	}
+	return NULL;
+}

@@ -1,0 +1,453 @@
+// with: tests/it/dossier_rig.c
+/* Working on dossiers: who has one, steps and hand-offs, sign-off, result and its return. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/it/dossier_rig.h"
+
+#define STEPPED "1.001612" /* clerk, officer, leader, clerk */
+
+static const struct person leader = {"leader-31-01", "leader", COMMUNE};
+static const struct person colleague = {"officer-31-01b", "officer", COMMUNE};
+static const struct person district_leader = {"leader-31", "leader", DISTRICT};
+
+#define REFUSED(call, status, code_)                                                               \
+	do {                                                                                       \
+		assert_int_equal(call, status);                                                    \
+		if (!ask_has(&a, code_, NULL))                                                     \
+			fail_msg("wanted %s, got %s", code_, err_code(&a.err));                    \
+	} while (0)
+
+static void put_officer(const char *subject, const char *agency, const char *post)
+{
+	char sql[300];
+
+	snprintf(sql, sizeof(sql),
+		 "INSERT INTO ref_officer VALUES ('%s', '%s', '%s', '%s', '{officer}',"
+		 " '2021-01-01', 'infinity')",
+		 subject, agency, subject, post);
+	pg_exec(rig.pg, "dossier", sql);
+}
+
+/* The rig's procedures and one with a template of steps. */
+static int set_up_work(void **state)
+{
+	static const char *const roles[] = {"clerk", "officer", "leader", "clerk"};
+	static const char *const rules[] = {"receiving", "competent", "competent", "receiving"};
+	Dossier__Step step[4], *list[4];
+	struct bundle b;
+	struct ask a;
+
+	if (set_up(state) < 0)
+		return -1;
+	make_bundle(&b);
+	for (size_t i = 0; i < 4; i++) {
+		dossier__step__init(&step[i]);
+		step[i].ordinal = (uint32_t)i + 1;
+		step[i].role = roles[i];
+		step[i].agency_rule = rules[i];
+		step[i].hours = 4;
+		step[i].name = "Bước";
+		list[i] = &step[i];
+	}
+	b.p[2].code = STEPPED;
+	b.p[2].valid_from = "2021-01-01";
+	b.p[2].steps = list;
+	b.p[2].n_steps = 4;
+	ask_init(&a, rig.ops, "dossier");
+	assert_int_equal(import(&a, &b), 1);
+	ask_done(&a);
+	put_officer("officer-31-01", COMMUNE, "Chuyên viên");
+	put_officer("officer-31-01b", COMMUNE, "Chuyên viên");
+	put_officer("leader-31-01", COMMUNE, "Phó Chủ tịch");
+	put_officer("officer-31", DISTRICT, "Chuyên viên");
+	return 0;
+}
+
+/* A dossier of a procedure, accepted. */
+static void accepted(struct ask *a, const char *procedure, char code[static 64])
+{
+	struct filing f;
+	char secret[64];
+
+	make_plain(&f);
+	f.in.procedure_code = procedure;
+	file_one(a, &f, code, secret);
+	assert_int_equal(accept_it(a, &clerk, code, NULL), 0);
+}
+
+/* One that the commune's own unit works on. */
+static void processing(struct ask *a, const char *procedure, char code[static 64])
+{
+	accepted(a, procedure, code);
+	assert_int_equal(forward_it(a, &clerk, code, COMMUNE), 0);
+}
+
+static int64_t of_dossier(const char *what, const char *code)
+{
+	char sql[200];
+
+	snprintf(sql, sizeof(sql), "SELECT %s FROM dossier WHERE code = '%s'", what, code);
+	return count(sql);
+}
+
+static int claim(struct ask *a, const struct person *who, const char *code)
+{
+	return CALL(a, who, Claim, claim, NULL, in_.code = code);
+}
+
+static int assign(struct ask *a, const struct person *who, const char *code, const char *subject)
+{
+	return CALL(a, who, Assign, assign, NULL, in_.code = code; in_.subject = subject);
+}
+
+static int stand_in(struct ask *a, const struct person *who, const char *for_subject,
+		    const char *subject, const char *to)
+{
+	return CALL(a, who, SetStandIn, set_stand_in, NULL, in_.for_subject = for_subject;
+		    in_.subject = subject; in_.from = "2024-05-01"; in_.to = to);
+}
+
+static int next_step(struct ask *a, const struct person *who, const char *code,
+		     Dossier__NextStepReply **out)
+{
+	return CALL(a, who, NextStep, next_step, out, in_.code = code);
+}
+
+/* --- who has it --- */
+
+static void test_claim(void **state)
+{
+	Dossier__GetReply *got;
+	struct ask a;
+	char code[64];
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	processing(&a, BIRTH, code);
+	REFUSED(claim(&a, &district, code), ERR_DENIED, "NOT_IN_HAND");
+	assert_int_equal(claim(&a, &officer, code), 0);
+	REFUSED(claim(&a, &officer, code), ERR_CONFLICT, "ALREADY_ASSIGNED");
+	REFUSED(claim(&a, &colleague, code), ERR_CONFLICT, "ALREADY_ASSIGNED");
+	REFUSED(claim(&a, &leader, code), ERR_CONFLICT, "ALREADY_ASSIGNED"); /* leaders assign */
+	REFUSED(issue_it(&a, &colleague, code, "", NULL), ERR_DENIED, "NOT_ASSIGNEE");
+	REFUSED(forward_it(&a, &colleague, code, DISTRICT), ERR_DENIED, "NOT_ASSIGNEE");
+	assert_int_equal(get_it(&a, &officer, code, &got), 0);
+	assert_string_equal(got->dossier->assignee, "officer-31-01");
+	assert_string_equal(got->history[3]->action, "claim");
+	assert_string_equal(got->history[3]->post, "Chuyên viên");
+	assert_int_equal(issue_it(&a, &officer, code, "", NULL), 0);
+	ask_done(&a);
+}
+
+static void test_assign(void **state)
+{
+	struct ask a;
+	char code[64];
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	processing(&a, BIRTH, code);
+	REFUSED(assign(&a, &officer, code, "officer-31-01b"), ERR_DENIED, "ROLE_REQUIRED");
+	REFUSED(assign(&a, &leader, code, "officer-31"), ERR_INVALID, "NOT_AN_OFFICER");
+	REFUSED(assign(&a, &district_leader, code, "officer-31"), ERR_DENIED, "NOT_IN_HAND");
+	assert_int_equal(assign(&a, &leader, code, "officer-31-01b"), 0);
+	REFUSED(issue_it(&a, &officer, code, "", NULL), ERR_DENIED, "NOT_ASSIGNEE");
+	assert_int_equal(assign(&a, &leader, code, ""), 0); /* given back to all */
+	assert_int_equal(claim(&a, &officer, code), 0);
+	assert_int_equal(assign(&a, &leader, code, "officer-31-01b"), 0);
+	/* Another agency's officers start with it free. */
+	assert_int_equal(forward_it(&a, &colleague, code, DISTRICT), 0);
+	assert_int_equal(issue_it(&a, &district, code, "", NULL), 0);
+	relay_all();
+	assert_int_equal(count_events("dossier.assigned", code), 4);
+	ask_done(&a);
+}
+
+static void test_stand_in(void **state)
+{
+	Dossier__ClaimReply *out;
+	Dossier__GetReply *got;
+	struct ask a;
+	char code[64], sql[200];
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	processing(&a, BIRTH, code);
+	assert_int_equal(claim(&a, &officer, code), 0);
+	REFUSED(stand_in(&a, &officer, "officer-31-01", "officer-31-01b", "2024-05-31"), ERR_DENIED,
+		"ROLE_REQUIRED");
+	REFUSED(stand_in(&a, &leader, "officer-31-01", "officer-31", "2024-05-31"), ERR_INVALID,
+		"NOT_AN_OFFICER");
+	REFUSED(stand_in(&a, &leader, "officer-31", "officer-31-01b", "2024-05-31"), ERR_INVALID,
+		"NOT_AN_OFFICER");
+	REFUSED(stand_in(&a, &leader, "officer-31-01", "officer-31-01", "2024-05-31"), ERR_INVALID,
+		"INVALID_FIELD");
+	REFUSED(stand_in(&a, &leader, "officer-31-01", "officer-31-01b", "2024-05-20"), ERR_INVALID,
+		"BAD_PERIOD");
+	REFUSED(stand_in(&a, &leader, "officer-31-01", "officer-31-01b", "2024-04-30"), ERR_INVALID,
+		"BAD_PERIOD");
+	assert_int_equal(stand_in(&a, &leader, "officer-31-01", "officer-31-01b", "2024-05-31"), 0);
+	/* An act in the absent colleague's stead says so; nothing changes hands. */
+	assert_int_equal(
+		CALL(&a, &colleague, RequestOpinion, request_opinion, NULL, in_.code = code;
+		     in_.agency_code = DISTRICT; in_.question = "?"; in_.hours = 8),
+		0);
+	assert_int_equal(get_it(&a, &clerk, code, &got), 0);
+	assert_string_equal(got->history[4]->acting_for, "officer-31-01");
+	assert_string_equal(got->dossier->assignee, "officer-31-01");
+	assert_int_equal(CALL(&a, &colleague, Claim, claim, &out, in_.code = code), 0);
+	assert_string_equal(out->acting_for, "officer-31-01");
+	snprintf(sql, sizeof(sql),
+		 "SELECT count(*) FROM history WHERE dossier = '%s' AND action = 'stand_in'", code);
+	assert_int_equal(count(sql), 1);
+	/* Ended: the newest setting counts. */
+	assert_int_equal(stand_in(&a, &leader, "officer-31-01", "", "2024-05-31"), 0);
+	processing(&a, BIRTH, code);
+	assert_int_equal(claim(&a, &officer, code), 0);
+	REFUSED(claim(&a, &colleague, code), ERR_CONFLICT, "ALREADY_ASSIGNED");
+	relay_all();
+	assert_int_equal(count_events("dossier.stand_in_set", "stand_in/" COMMUNE "/officer-31-01"),
+			 2);
+	ask_done(&a);
+}
+
+/* --- steps and hand-offs --- */
+
+static void test_steps(void **state)
+{
+	Dossier__NextStepReply *next;
+	Dossier__GetReply *got;
+	struct ask a;
+	char code[64], sql[300];
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	accepted(&a, STEPPED, code);
+	assert_int_equal(of_dossier("step", code), 1);
+	REFUSED(next_step(&a, &clerk, code, NULL), ERR_CONFLICT, "WRONG_STATE");
+	assert_int_equal(forward_it(&a, &clerk, code, COMMUNE), 0);
+	assert_int_equal(of_dossier("step", code), 2);
+	assert_int_equal(claim(&a, &officer, code), 0);
+	REFUSED(issue_it(&a, &officer, code, "", NULL), ERR_CONFLICT, "NOT_SIGNED");
+	assert_int_equal(next_step(&a, &officer, code, &next), 0);
+	assert_int_equal(next->step, 3);
+	assert_true(next->step_due_us > 0);
+	assert_int_equal(get_it(&a, &clerk, code, &got), 0);
+	assert_int_equal(got->dossier->step, 3);
+	assert_string_equal(got->dossier->assignee, ""); /* the next step is somebody else's */
+	assert_int_equal(
+		CALL(&a, &leader, ReturnForRework, return_for_rework, NULL, in_.code = code),
+		ERR_INVALID);
+	assert_int_equal(
+		CALL(&a, &leader, ReturnForRework, return_for_rework, NULL, in_.code = code;
+		     in_.note = "Thiếu căn cứ"),
+		0);
+	assert_int_equal(of_dossier("step", code), 2);
+	assert_int_equal(next_step(&a, &officer, code, NULL), 0);
+	REFUSED(CALL(&a, &officer, SignOff, sign_off, NULL, in_.code = code), ERR_DENIED,
+		"ROLE_REQUIRED");
+	assert_int_equal(CALL(&a, &leader, SignOff, sign_off, NULL, in_.code = code), 0);
+	REFUSED(CALL(&a, &leader, SignOff, sign_off, NULL, in_.code = code), ERR_CONFLICT,
+		"ALREADY_SIGNED");
+	assert_int_equal(issue_it(&a, &officer, code, "", NULL), 0);
+	assert_int_equal(of_dossier("step", code), 4);
+	assert_int_equal(return_it(&a, &clerk, code, "desk"), 0);
+	assert_int_equal(of_dossier("step", code), 0);
+	/* 1, 2, 3, 2 again, 3 again, 4: each ended with a verdict. */
+	snprintf(sql, sizeof(sql),
+		 "SELECT count(*) FROM step_log WHERE dossier = '%s' AND verdict = 1", code);
+	assert_int_equal(count(sql), 6);
+	ask_done(&a);
+}
+
+static void test_steps_end(void **state)
+{
+	struct ask a;
+	char code[64];
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	processing(&a, BIRTH, code);
+	REFUSED(next_step(&a, &officer, code, NULL), ERR_CONFLICT, "NO_NEXT_STEP");
+	/* Decided elsewhere than filed: the next step is not for those who have it. */
+	accepted(&a, STEPPED, code);
+	assert_int_equal(forward_it(&a, &clerk, code, OTHER), 0); /* outside the template */
+	assert_int_equal(of_dossier("step", code), 1);
+	REFUSED(next_step(&a, &other_clerk, code, NULL), ERR_CONFLICT, "STEP_ELSEWHERE");
+	ask_done(&a);
+}
+
+/* A leader who issues signs in the same act. */
+static void test_leader_issues(void **state)
+{
+	struct ask a;
+	char code[64];
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	processing(&a, STEPPED, code);
+	assert_int_equal(issue_it(&a, &leader, code, "", NULL), 0);
+	assert_int_equal(of_dossier("(signed_by = 'leader-31-01')::int", code), 1);
+	ask_done(&a);
+}
+
+static void forward_on_paper(struct ask *a, const char *code)
+{
+	assert_int_equal(CALL(a, &officer, Forward, forward, NULL, in_.code = code;
+			      in_.to_agency_code = DISTRICT; in_.note = "1 bộ"),
+			 0);
+}
+
+static void test_paper(void **state)
+{
+	Dossier__GetReply *got;
+	struct ask a;
+	char code[64], sql[300];
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	processing(&a, BIRTH, code);
+	REFUSED(CALL(&a, &officer, Receive, receive, NULL, in_.code = code), ERR_CONFLICT,
+		"NOT_IN_TRANSIT");
+	forward_on_paper(&a, code);
+	assert_int_equal(get_it(&a, &district, code, &got), 0);
+	assert_true(got->dossier->in_transit);
+	REFUSED(CALL(&a, &officer, Receive, receive, NULL, in_.code = code), ERR_DENIED,
+		"NOT_IN_HAND");
+	assert_int_equal(CALL(&a, &district, Receive, receive, NULL, in_.code = code;
+			      in_.remark = "Đủ 1 bộ"),
+			 0);
+	snprintf(sql, sizeof(sql),
+		 "SELECT count(*) FROM handoff h JOIN handoff_receipt r USING (dossier, hop)"
+		 " WHERE dossier = '%s' AND hop = 2 AND NOT electronic AND h.remark = '1 bộ'"
+		 " AND r.received_by = 'officer-31' AND r.remark = 'Đủ 1 bộ'",
+		 code);
+	assert_int_equal(count(sql), 1);
+	snprintf(sql, sizeof(sql),
+		 "SELECT count(*) FROM handoff h JOIN handoff_receipt r USING (dossier, hop)"
+		 " WHERE dossier = '%s' AND hop = 1 AND from_agency = to_agency"
+		 " AND received_by = ''",
+		 code);
+	assert_int_equal(count(sql), 1); /* the desk to its own unit */
+	assert_int_equal(of_dossier("hops * 10 + handoffs", code), 21);
+	/* What nobody received by an act of its own is received by the first act on it. */
+	processing(&a, BIRTH, code);
+	forward_on_paper(&a, code);
+	assert_int_equal(issue_it(&a, &district, code, "", NULL), 0);
+	assert_int_equal(of_dossier("in_transit::int", code), 0);
+	snprintf(sql, sizeof(sql), "SELECT count(*) FROM handoff_receipt WHERE dossier = '%s'",
+		 code);
+	assert_int_equal(count(sql), 2);
+	ask_done(&a);
+}
+
+/* --- result --- */
+
+static int refuse_result(struct ask *a, const char *code, const char *reason, const char *note)
+{
+	return CALL(a, &officer, IssueResult, issue_result, NULL, in_.code = code;
+		    in_.result_number = "13/TB"; in_.decision = DOSSIER__DECISION__DECISION_REFUSED;
+		    in_.reason = reason; in_.note = note);
+}
+
+/* The negative decision is a result like another, with its reason. */
+static void test_negative_decision(void **state)
+{
+	Dossier__GetReply *got;
+	struct ask a;
+	char code[64];
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	processing(&a, BIRTH, code);
+	REFUSED(refuse_result(&a, code, "", "Không đủ"), ERR_INVALID, "UNKNOWN_REASON");
+	REFUSED(refuse_result(&a, code, "planning", ""), ERR_INVALID, "REQUIRED_FIELD");
+	assert_int_equal(refuse_result(&a, code, "conditions_not_met", "Chưa đủ tuổi"), 0);
+	assert_int_equal(get_it(&a, &clerk, code, &got), 0);
+	assert_int_equal(got->dossier->state, 9);
+	assert_int_equal(got->dossier->decision, DOSSIER__DECISION__DECISION_REFUSED);
+	assert_int_equal(got->dossier->verdict, DOSSIER__VERDICT__VERDICT_EARLY);
+	assert_string_equal(got->dossier->reason, "conditions_not_met");
+	assert_string_equal(got->history[3]->reason, "conditions_not_met");
+	assert_string_equal(got->history[3]->note, "Chưa đủ tuổi");
+	ask_done(&a);
+}
+
+static int post_it(struct ask *a, const char *code, const char *number)
+{
+	return CALL(a, &clerk, ReturnResult, return_result, NULL, in_.code = code; in_.how = "post";
+		    in_.tracking_number = number);
+}
+
+static int arrived(struct ask *a, const char *code, const char *number)
+{
+	return CALL(a, &clerk, HandOver, hand_over, NULL, in_.code = code;
+		    in_.tracking_number = number);
+}
+
+static void test_posted(void **state)
+{
+	struct ask a;
+	char code[64];
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	processing(&a, BIRTH, code);
+	assert_int_equal(issue_it(&a, &officer, code, "", NULL), 0);
+	assert_int_equal(of_dossier("handover_state", code), 1);
+	REFUSED(arrived(&a, code, "EP1VN"), ERR_CONFLICT, "WRONG_STATE");
+	REFUSED(post_it(&a, code, ""), ERR_INVALID, "REQUIRED_FIELD");
+	REFUSED(CALL(&a, &clerk, ReturnResult, return_result, NULL, in_.code = code;
+		     in_.how = "desk"; in_.tracking_number = "EP1VN"),
+		ERR_INVALID, "INVALID_FIELD");
+	assert_int_equal(post_it(&a, code, "EP1VN"), 0);
+	assert_int_equal(of_dossier("state * 10 + handover_state", code), 102);
+	REFUSED(arrived(&a, code, "EP2VN"), ERR_CONFLICT, "TRACKING_DIFFERS");
+	assert_int_equal(arrived(&a, code, "EP1VN"), 0);
+	assert_int_equal(of_dossier("state * 10 + handover_state", code), 103);
+	REFUSED(arrived(&a, code, "EP1VN"), ERR_CONFLICT, "TRACKING_DIFFERS");
+	processing(&a, BIRTH, code);
+	assert_int_equal(issue_it(&a, &officer, code, "", NULL), 0);
+	assert_int_equal(return_it(&a, &clerk, code, "online"), 0);
+	assert_int_equal(of_dossier("handover_state", code), 4);
+	ask_done(&a);
+}
+
+/* A history entry and an event per version; each act the applicant must know of has its notice. */
+static void test_books(void **state)
+{
+	(void)state;
+	relay_all();
+	assert_int_equal(count("SELECT count(*) FROM dossier d WHERE d.version <> (SELECT count(*)"
+			       " FROM feed f WHERE f.subject = d.code AND"
+			       " f.type <> 'dossier.notice')"),
+			 0);
+	assert_int_equal(count("SELECT count(*) FROM history h WHERE action IN ('accept',"
+			       " 'issue_result', 'return', 'hand_over') AND NOT EXISTS (SELECT 1"
+			       " FROM feed f WHERE f.type = 'dossier.notice'"
+			       " AND f.subject = h.dossier AND f.version = h.version)"),
+			 0);
+	assert_int_equal(count("SELECT count(*) FROM feed WHERE position('" NUMBER "'::bytea IN"
+			       " event) > 0 OR position('912345678'::bytea IN event) > 0"),
+			 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_claim),     cmocka_unit_test(test_assign),
+		cmocka_unit_test(test_stand_in),  cmocka_unit_test(test_steps),
+		cmocka_unit_test(test_steps_end), cmocka_unit_test(test_leader_issues),
+		cmocka_unit_test(test_paper),     cmocka_unit_test(test_negative_decision),
+		cmocka_unit_test(test_posted),    cmocka_unit_test(test_books),
+	};
+
+	return cmocka_run_group_tests(tests, set_up_work, tear_down);
+}
