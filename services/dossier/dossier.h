@@ -324,6 +324,8 @@ DOSSIER_HANDLER(return_result, ReturnResult);
 DOSSIER_HANDLER(rate, Rate);
 DOSSIER_HANDLER(get, Get);
 DOSSIER_HANDLER(track, Track);
+DOSSIER_HANDLER(get_paper, GetPaper);
+DOSSIER_HANDLER(get_register, GetRegister);
 DOSSIER_HANDLER(inbox, Inbox);
 DOSSIER_HANDLER(inbox_counts, InboxCounts);
 DOSSIER_HANDLER(search, Search);

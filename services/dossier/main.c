@@ -2,10 +2,11 @@
 #include "common/base/base.h"
 #include "common/svc/refdata.h"
 #include "services/dossier/intake.h"
+#include "services/dossier/papers.h"
 
 extern const struct rpc_table dossier_rpcs;
 
-static const char *owner_key_path;
+static const char *owner_key_path, *lookup_url;
 
 static const struct env_var env[] = {
 	{"LGSP_OWNER_KEY", ENV_SECRET, NULL, 0, 0, "file of 32 bytes: key of owner pseudonyms",
@@ -15,6 +16,8 @@ static const struct env_var env[] = {
 	{"LGSP_DUPLICATE_DAYS", ENV_INT, "30", 0, 365,
 	 "days within which a like filing is suspected to be the same; 0: never",
 	 &intake_duplicate_days},
+	{"LGSP_LOOKUP_URL", ENV_STRING, "", 0, 0,
+	 "page where dossiers can be followed, for the QR codes of papers", &lookup_url},
 };
 
 static Dossier__DossierService_Service handlers = DOSSIER__DOSSIER_SERVICE__INIT(dossier_);
@@ -40,7 +43,14 @@ static const struct svc_job jobs[] = {
 static int start(struct err *err)
 {
 	intake_start();
+	papers_set_lookup(lookup_url);
 	return receipt_start(owner_key_path, err);
+}
+
+static void stop(void)
+{
+	intake_stop();
+	paper_stop();
 }
 
 static const struct svc dossier_service = {
@@ -55,9 +65,9 @@ static const struct svc dossier_service = {
 	.n_jobs = ARRAY_LEN(jobs),
 	.env = env,
 	.n_env = ARRAY_LEN(env),
-	.schema_version = 10,
+	.schema_version = 11,
 	.start = start,
-	.stop = intake_stop,
+	.stop = stop,
 };
 
 int main(int argc, char **argv)

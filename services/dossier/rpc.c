@@ -39,6 +39,8 @@ static const struct rpc_row rows[] = {
 	{"Statistics", RPC_STAFF, RPC_READ, "leader statistician operator"},
 	{"ListLateAnswers", RPC_STAFF, RPC_READ, "clerk officer leader statistician operator"},
 	{"Track", RPC_PUBLIC | RPC_CITIZEN, RPC_READ, ""},
+	{"GetPaper", RPC_PUBLIC | RPC_CITIZEN | RPC_STAFF, RPC_READ, "clerk officer leader"},
+	{"GetRegister", RPC_STAFF, RPC_READ, "clerk officer leader"},
 	/* processing */
 	{"Claim", RPC_STAFF, RPC_EFFECT, "clerk officer leader"},
 	{"Assign", RPC_STAFF, RPC_EFFECT, "leader"},

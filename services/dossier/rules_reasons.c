@@ -75,3 +75,11 @@ int rules_reason(enum rules_reason_kind kind, const char *code, const char *fiel
 	}
 	return err_set(err, &unknown_reason, field, code);
 }
+
+const char *rules_reason_vi(enum rules_reason_kind kind, const char *code)
+{
+	for (size_t i = 0; i < rules_n_reasons; i++)
+		if (rules_reasons[i].kind == kind && strcmp(rules_reasons[i].code, code) == 0)
+			return rules_reasons[i].vi;
+	return "";
+}

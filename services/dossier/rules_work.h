@@ -83,6 +83,8 @@ extern const size_t rules_n_reasons;
 const char *rules_reason_kind_name(enum rules_reason_kind kind);
 /* Whether people may give that code; ERR_INVALID with code UNKNOWN_REASON at the field. */
 int rules_reason(enum rules_reason_kind kind, const char *code, const char *field, struct err *err);
+/* Its words in Vietnamese; "" for a code that is not there. */
+const char *rules_reason_vi(enum rules_reason_kind kind, const char *code);
 
 #define RULES_NO_ANSWER "no_answer" /* the applicant did not answer in time */
 #define RULES_UNPAID    "unpaid"    /* the order ran out */

@@ -13,18 +13,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/base/base.h"
 #include "common/base/civil.h"
 #include "services/dossier/paper_forms.h"
+#include "tests/support/outside.h"
 
 #define URL "https://dichvucong.example/tra-cuu?code=H40.31.01-240521-0001"
 
 struct fixture {
 	struct arena arena;
 	struct err err;
-	char dir[32];
+	struct outside outside;
 	const uint8_t *bytes;
 	size_t len;
 };
@@ -74,8 +74,7 @@ static int setup(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	arena_init(&f->arena, 8 << 20);
-	strcpy(f->dir, "/tmp/lgsp-papers-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
+	outside_init(&f->outside);
 	*state = f;
 	return 0;
 }
@@ -83,10 +82,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct fixture *f = *state;
-	char command[64];
 
-	snprintf(command, sizeof(command), "rm -r %s", f->dir);
-	assert_int_equal(system(command), 0);
+	outside_done(&f->outside);
 	arena_done(&f->arena);
 	free(f);
 	return 0;
@@ -96,42 +93,12 @@ static int teardown(void **state)
 
 static void write_as(struct fixture *f, const char *name)
 {
-	char path[64];
-
-	snprintf(path, sizeof(path), "%s/%s", f->dir, name);
-	CLEANUP_FILE FILE *file = fopen(path, "we");
-
-	assert_non_null(file);
-	assert_int_equal(fwrite(f->bytes, 1, f->len, file), f->len);
+	outside_write(&f->outside, name, f->bytes, f->len);
 }
 
-/* Output of a command run in the folder. */
 static const char *run(struct fixture *f, const char *command)
 {
-	static char out[1 << 18];
-	char line[512];
-	FILE *pipe;
-	size_t n;
-
-	snprintf(line, sizeof(line), "cd %s && %s", f->dir, command);
-	pipe = popen(line, "re");
-	assert_non_null(pipe);
-	n = fread(out, 1, sizeof(out) - 1, pipe);
-	out[n] = 0;
-	assert_int_equal(pclose(pipe), 0);
-	return out;
-}
-
-static void expect_text(const char *text, const char *what)
-{
-	if (!strstr(text, what))
-		fail_msg("\"%s\" is missing in:\n%s", what, text);
-}
-
-static void expect_no_text(const char *text, const char *what)
-{
-	if (strstr(text, what))
-		fail_msg("\"%s\" stands in:\n%s", what, text);
+	return outside_run(&f->outside, command);
 }
 
 static const char *make(struct fixture *f, enum paper_kind kind, const struct paper_case *of,
@@ -159,19 +126,19 @@ static void receipt_says_who_what_when_and_where_to_look(void **state)
 
 	c.secret = "ABCD2345EFGH";
 	text = make(f, PAPER_RECEIPT, &c, may_2024());
-	expect_text(text, "Mẫu số 01 - Thông tư 01/2018/TT-VPCP");
-	expect_text(text, "CỘNG HÒA XÃ HỘI CHỦ NGHĨA VIỆT NAM");
-	expect_text(text, "ỦY BAN NHÂN DÂN PHƯỜNG HẠ");
-	expect_text(text, "GIẤY TIẾP NHẬN HỒ SƠ VÀ HẸN TRẢ KẾT QUẢ");
-	expect_text(text, "Hạ Long, ngày 21 tháng 05 năm 2024");
-	expect_text(text, "Tiếp nhận hồ sơ của: Trần Thị Mẫu");
-	expect_text(text, "Bản án, quyết định ly");
-	expect_text(text, "Thời gian nhận hồ sơ: 09 giờ 30 phút, ngày 21 tháng 05 năm 2024");
-	expect_text(text, "Thời gian trả kết quả: 17 giờ 30 phút, ngày 24 tháng 05 năm 2024");
-	expect_text(text, "15.000 đ");
-	expect_text(text, "Mã tra cứu: ABCD2345EFGH");
-	expect_text(text, "Nguyễn Văn Bình");
-	expect_no_text(text, "Email");
+	outside_expect(text, "Mẫu số 01 - Thông tư 01/2018/TT-VPCP");
+	outside_expect(text, "CỘNG HÒA XÃ HỘI CHỦ NGHĨA VIỆT NAM");
+	outside_expect(text, "ỦY BAN NHÂN DÂN PHƯỜNG HẠ");
+	outside_expect(text, "GIẤY TIẾP NHẬN HỒ SƠ VÀ HẸN TRẢ KẾT QUẢ");
+	outside_expect(text, "Hạ Long, ngày 21 tháng 05 năm 2024");
+	outside_expect(text, "Tiếp nhận hồ sơ của: Trần Thị Mẫu");
+	outside_expect(text, "Bản án, quyết định ly");
+	outside_expect(text, "Thời gian nhận hồ sơ: 09 giờ 30 phút, ngày 21 tháng 05 năm 2024");
+	outside_expect(text, "Thời gian trả kết quả: 17 giờ 30 phút, ngày 24 tháng 05 năm 2024");
+	outside_expect(text, "15.000 đ");
+	outside_expect(text, "Mã tra cứu: ABCD2345EFGH");
+	outside_expect(text, "Nguyễn Văn Bình");
+	outside_expect_not(text, "Email");
 }
 
 static void provisional_date_is_said_to_be_one(void **state)
@@ -179,9 +146,9 @@ static void provisional_date_is_said_to_be_one(void **state)
 	struct fixture *f = *state;
 	struct paper_case c = a_case();
 
-	expect_no_text(make(f, PAPER_RECEIPT, &c, may_2024()), "có thể thay đổi");
+	outside_expect_not(make(f, PAPER_RECEIPT, &c, may_2024()), "có thể thay đổi");
 	c.due_provisional = true;
-	expect_text(make(f, PAPER_RECEIPT, &c, may_2024()), "có thể thay đổi");
+	outside_expect(make(f, PAPER_RECEIPT, &c, may_2024()), "có thể thay đổi");
 }
 
 static void qr_code_leads_to_the_lookup(void **state)
@@ -200,10 +167,10 @@ static void supplement_names_each_fault(void **state)
 	struct paper_case c = a_case();
 	const char *text = make(f, PAPER_SUPPLEMENT, &c, may_2024());
 
-	expect_text(text, "Mẫu số 02");
-	expect_text(text, "Thiếu chữ ký");
-	expect_text(text, "Ảnh mờ, không đọc được");
-	expect_text(text, "ngày 04 tháng 06 năm 2024");
+	outside_expect(text, "Mẫu số 02");
+	outside_expect(text, "Thiếu chữ ký");
+	outside_expect(text, "Ảnh mờ, không đọc được");
+	outside_expect(text, "ngày 04 tháng 06 năm 2024");
 }
 
 static void refusal_and_apology_give_the_reason(void **state)
@@ -212,14 +179,15 @@ static void refusal_and_apology_give_the_reason(void **state)
 	struct paper_case c = a_case();
 	const char *text = make(f, PAPER_REFUSAL, &c, may_2024());
 
-	expect_text(text, "Mẫu số 03");
-	expect_text(text, "Chờ kết quả xác minh nơi cư trú trước đây");
+	outside_expect(text, "Mẫu số 03");
+	outside_expect(text, "Chờ kết quả xác minh nơi cư trú trước đây");
 	text = make(f, PAPER_APOLOGY, &c, may_2024());
-	expect_text(text, "Mẫu số 04");
-	expect_text(text, "PHIẾU XIN LỖI VÀ HẸN LẠI NGÀY TRẢ KẾT QUẢ");
-	expect_text(text, "Thời gian hẹn trả kết quả: 17 giờ 30 phút, ngày 23 tháng 05 năm 2024");
-	expect_text(text,
-		    "Thời gian hẹn lại trả kết quả: 17 giờ 30 phút, ngày 24 tháng 05 năm 2024");
+	outside_expect(text, "Mẫu số 04");
+	outside_expect(text, "PHIẾU XIN LỖI VÀ HẸN LẠI NGÀY TRẢ KẾT QUẢ");
+	outside_expect(text,
+		       "Thời gian hẹn trả kết quả: 17 giờ 30 phút, ngày 23 tháng 05 năm 2024");
+	outside_expect(text,
+		       "Thời gian hẹn lại trả kết quả: 17 giờ 30 phút, ngày 24 tháng 05 năm 2024");
 }
 
 static void the_set_of_2025_begins_on_its_day(void **state)
@@ -235,9 +203,9 @@ static void the_set_of_2025_begins_on_its_day(void **state)
 	assert_string_equal(paper_form_of(PAPER_REGISTER, first - 1)->number, "06");
 	assert_string_equal(paper_form_of(PAPER_REGISTER, first)->number, "07");
 	text = make(f, PAPER_STOP, &c, first);
-	expect_text(text, "Mẫu số 05 - Thông tư 03/2025/TT-VPCP");
-	expect_text(text, "THÔNG BÁO DỪNG GIẢI QUYẾT HỒ SƠ");
-	expect_text(make(f, PAPER_APOLOGY, &c, first), "GIA HẠN");
+	outside_expect(text, "Mẫu số 05 - Thông tư 03/2025/TT-VPCP");
+	outside_expect(text, "THÔNG BÁO DỪNG GIẢI QUYẾT HỒ SƠ");
+	outside_expect(make(f, PAPER_APOLOGY, &c, first), "GIA HẠN");
 }
 
 static void the_same_input_gives_the_same_bytes(void **state)
@@ -275,7 +243,7 @@ static void long_reasons_run_over_pages(void **state)
 	for (int i = 0; i < 20000; i += 10)
 		memcpy(reason + i, "mot hai ba", 10);
 	c.reason = reason;
-	expect_text(make(f, PAPER_REFUSAL, &c, may_2024()), "Nguyễn Văn Bình");
+	outside_expect(make(f, PAPER_REFUSAL, &c, may_2024()), "Nguyễn Văn Bình");
 	assert_true(atoi(run(f, "pdfinfo paper.pdf | sed -n 's/^Pages: *//p'")) > 3);
 }
 
@@ -327,10 +295,10 @@ static void xlsx_holds_text_only(void **state)
 	write_as(f, "register.xlsx");
 	run(f, "python3 -m zipfile -e register.xlsx x");
 	xml = run(f, "cat x/xl/sharedStrings.xml");
-	expect_text(xml, "Sổ theo dõi hồ sơ");
-	expect_text(xml, "H40.31.01-240521-0003");
-	expect_text(xml, "=1+1");
-	expect_no_text(run(f, "cat x/xl/worksheets/sheet1.xml"), "<f>");
+	outside_expect(xml, "Sổ theo dõi hồ sơ");
+	outside_expect(xml, "H40.31.01-240521-0003");
+	outside_expect(xml, "=1+1");
+	outside_expect_not(run(f, "cat x/xl/worksheets/sheet1.xml"), "<f>");
 }
 
 static void table_head_stands_on_every_page(void **state)
@@ -348,8 +316,8 @@ static void table_head_stands_on_every_page(void **state)
 	write_as(f, "paper.pdf");
 	pages = atoi(run(f, "pdfinfo paper.pdf | sed -n 's/^Pages: *//p'"));
 	text = run(f, "pdftotext -layout paper.pdf -");
-	expect_text(text, "SỔ THEO DÕI HỒ SƠ");
-	expect_text(text, "0120");
+	outside_expect(text, "SỔ THEO DÕI HỒ SƠ");
+	outside_expect(text, "0120");
 	for (; (text = strstr(text, "Mã hồ sơ")); text++)
 		heads++;
 	assert_true(pages > 3);
@@ -380,9 +348,9 @@ static void control_sheet_shows_each_hop(void **state)
 			 0);
 	write_as(f, "paper.pdf");
 	text = run(f, "pdftotext -layout paper.pdf -");
-	expect_text(text, "Mẫu số 05");
-	expect_text(text, "Trần Thị Cúc");
-	expect_text(text, "21/05/2024");
+	outside_expect(text, "Mẫu số 05");
+	outside_expect(text, "Trần Thị Cúc");
+	outside_expect(text, "21/05/2024");
 }
 
 static void what_does_not_fit_a_message_is_refused(void **state)
