@@ -1,7 +1,7 @@
 /*
- * The digitisation service's rooms: uploads (upload.c), files (file.c), records (record.c, find.c),
- * recognition in the background (recognise.c) by a confined reader (reader.h), pure rules
- * (rules.c).
+ * The digitisation service's rooms: uploads (upload.c), files (file.c), records (record.c,
+ * revoke.c, find.c), recognition in the background (recognise.c) by a confined reader (reader.h),
+ * pure rules (rules.c).
  */
 #ifndef LGSP_DIGITISATION_DIGITISATION_H
 #define LGSP_DIGITISATION_DIGITISATION_H
@@ -77,6 +77,9 @@ void digitisation_get_text(Digitisation__DigitisationService_Service *svc,
 void digitisation_register_record(Digitisation__DigitisationService_Service *svc,
 				  const Digitisation__RegisterRecordRequest *in,
 				  Digitisation__RegisterRecordReply_Closure reply, void *data);
+void digitisation_revoke_record(Digitisation__DigitisationService_Service *svc,
+				const Digitisation__RevokeRecordRequest *in,
+				Digitisation__RevokeRecordReply_Closure reply, void *data);
 void digitisation_find_records(Digitisation__DigitisationService_Service *svc,
 			       const Digitisation__FindRecordsRequest *in,
 			       Digitisation__FindRecordsReply_Closure reply, void *data);

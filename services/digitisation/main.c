@@ -51,7 +51,7 @@ static const struct svc digitisation_service = {
 	.n_jobs = ARRAY_LEN(jobs),
 	.env = env,
 	.n_env = ARRAY_LEN(env),
-	.schema_version = 1,
+	.schema_version = 2,
 	.start = start,
 	.stop = reader_stop,
 };

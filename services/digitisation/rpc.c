@@ -17,6 +17,7 @@ static const struct rpc_row rows[] = {
 	{"GetChunk", ANYONE_KNOWN, RPC_READ, "clerk officer leader archivist"},
 	{"GetText", RPC_STAFF, RPC_READ, "clerk officer leader archivist"},
 	{"RegisterRecord", RPC_STAFF, RPC_EFFECT, "clerk officer archivist"},
+	{"RevokeRecord", RPC_STAFF, RPC_EFFECT, "officer leader archivist"},
 	{"FindRecords", RPC_STAFF, RPC_READ, "clerk officer leader archivist"},
 	{"SearchText", RPC_STAFF, RPC_READ, "clerk officer leader archivist"},
 	{"DeclareBacklog", RPC_STAFF, RPC_EFFECT, "leader archivist statistician"},

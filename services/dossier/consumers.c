@@ -21,6 +21,9 @@ static const struct db_stmt put_record = {
 	" dossier = excluded.dossier, valid_from = excluded.valid_from,"
 	" valid_to = excluded.valid_to, pos = excluded.pos WHERE h.pos < excluded.pos"};
 
+static const struct db_stmt end_record = {
+	"UPDATE held_record SET valid_to = $2, pos = $3 WHERE record_id = $1 AND pos < $3"};
+
 /* --- payment --- */
 
 static void resumed_event(struct call *c, const struct dossier *d)
@@ -117,12 +120,26 @@ static int registered(struct call *c, const Digitisation__Record *r, int64_t pos
 	return 0;
 }
 
+/* No longer offered from the day after; what was reused before stays as it was. */
+static int revoked(struct call *c, const Digitisation__DigitisationRecordRevoked *r, int64_t pos)
+{
+	int32_t last;
+
+	if (civil_parse(r->valid_to, &last) < 0)
+		return err_set(&c->err, &bad_record, "record", r->record_id);
+	tx_add(c, &end_record, DB_TEXT(r->record_id), DB_DATE(last), DB_INT8(pos));
+	return 0;
+}
+
 int dossier_on_digitisation(struct call *c, const struct svc_event *ev)
 {
-	if (strcmp(ev->type, "digitisation.record_registered") == 0 && ev->payload)
-		return registered(
-			c,
-			((const Digitisation__DigitisationRecordRegistered *)ev->payload)->record,
-			ev->pos);
+	const void *p = ev->payload;
+
+	if (p && strcmp(ev->type, "digitisation.record_registered") == 0)
+		return registered(c,
+				  ((const Digitisation__DigitisationRecordRegistered *)p)->record,
+				  ev->pos);
+	if (p && strcmp(ev->type, "digitisation.record_revoked") == 0)
+		return revoked(c, p, ev->pos);
 	return 0;
 }

@@ -14,6 +14,9 @@ static const struct db_stmt put_record = {
 	"DO UPDATE SET confirmed = excluded.confirmed, valid_from = excluded.valid_from, "
 	"valid_to = excluded.valid_to"};
 
+static const struct db_stmt end_record = {
+	"UPDATE fact_record SET valid_to = $2 WHERE record_id = $1"};
+
 static const struct db_stmt put_backlog = {
 	"INSERT INTO fact_backlog (agency_code, as_of, results) VALUES ($1, $2, $3) "
 	"ON CONFLICT (agency_code, as_of) DO UPDATE SET results = excluded.results"};
@@ -28,6 +31,16 @@ static int record_registered(struct call *c, const Digitisation__Record *r, int6
 	tx_add(c, &put_record, DB_TEXT(r->record_id), DB_TEXT(r->issuing_agency_code),
 	       DB_TEXT(r->dossier_code), DB_BOOL(r->confirmed), DB_TIME(at_us), DB_DATE(from),
 	       DB_DATE(to));
+	return 0;
+}
+
+static int record_revoked(struct call *c, const Digitisation__DigitisationRecordRevoked *r)
+{
+	int32_t last;
+
+	if (civil_parse(r->valid_to, &last) < 0)
+		return err_set(&c->err, &bad_event, NULL, NULL);
+	tx_add(c, &end_record, DB_TEXT(r->record_id), DB_DATE(last));
 	return 0;
 }
 
@@ -51,6 +64,8 @@ int kpi_apply_digitisation(struct call *c, const struct svc_event *ev)
 		return record_registered(
 			c, ((const Digitisation__DigitisationRecordRegistered *)p)->record,
 			ev->time_us);
+	if (strcmp(ev->type, "digitisation.record_revoked") == 0)
+		return record_revoked(c, p);
 	if (strcmp(ev->type, "digitisation.backlog_declared") == 0)
 		return backlog_declared(c, p);
 	return 0;

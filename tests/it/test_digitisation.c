@@ -404,7 +404,13 @@ static void test_records(void **state)
 	assert_int_equal(register_it(&a, "0190d0a0-0000-7000-8000-00000000000f", "36A4", "basic"),
 			 ERR_INVALID);
 
+	/* Twelve digits alone make no citizen. */
 	owner.kind = "citizen";
+	owner.number = "003300000001";
+	assert_int_equal(
+		CALL(&a, &archivist, RegisterRecord, register_record, NULL, in_.owner = &owner),
+		ERR_INVALID);
+	assert_true(ask_has(&a, "BAD_OWNER", "owner"));
 	owner.number = NUMBER;
 	a.purpose = "xét hồ sơ";
 	assert_int_equal(CALL(&a, &archivist, FindRecords, find_records, &found, in_.owner = &owner;
@@ -421,6 +427,80 @@ static void test_records(void **state)
 	assert_int_equal(search(&a, "pho bo ha long"), 1);
 	assert_int_equal(search(&a, "Phở bò"), 1);
 	assert_int_equal(search(&a, "bún chả"), 0);
+	ask_done(&a);
+}
+
+static int revoke_it(struct ask *a, const struct person *who, const char *id, const char *from,
+		     const char *by)
+{
+	return CALL(a, who, RevokeRecord, revoke_record, NULL, in_.record_id = id;
+		    in_.reason = "Quyết định 7/QĐ-UBND"; in_.from_day = from; in_.replaced_by = by);
+}
+
+/* Registers two records, the second of another number, both of the archivist's agency. */
+static void register_two(struct ask *a, const char *file, const char *type, char ids[2][40])
+{
+	Digitisation__Owner owner = DIGITISATION__OWNER__INIT;
+	static const char *const numbers[] = {"7/GCN", "8/GCN"};
+
+	owner.kind = "citizen";
+	owner.number = NUMBER;
+	for (int i = 0; i < 2; i++) {
+		Digitisation__RegisterRecordReply *out;
+
+		assert_int_equal(
+			CALL(a, &archivist, RegisterRecord, register_record, &out,
+			     in_.owner = &owner;
+			     in_.type = type; in_.number = numbers[i];
+			     in_.issuing_agency_code = "H40.31.01"; in_.issued_on = "2024-05-20";
+			     in_.valid_from = "2024-05-20"; in_.file_id = file;
+			     in_.origin = DIGITISATION__RECORD_ORIGIN__RECORD_ORIGIN_BORN_DIGITAL;
+			     in_.data_class = "basic"),
+			0);
+		snprintf(ids[i], 40, "%s", out->record_id);
+	}
+}
+
+static void test_revocation(void **state)
+{
+	static const struct person elsewhere = {"archivist-2", "archivist", "H40.31.02"};
+	char file[40], ids[2][40], others[2][40], sql[200];
+	struct ask a;
+
+	(void)state;
+	upload(&archivist, "image/png", rig.scan, rig.scan_len, file);
+	ask_init(&a, rig.gateway, "digitisation");
+	register_two(&a, file, "GPXD", ids);
+	register_two(&a, file, "GPLX", others);
+	assert_int_equal(revoke_it(&a, &elsewhere, ids[0], "", ""), ERR_DENIED);
+	assert_true(ask_has(&a, "NOT_ISSUER", "record_id"));
+	assert_int_equal(revoke_it(&a, &citizen, ids[0], "", ""), ERR_DENIED);
+	assert_int_equal(revoke_it(&a, &archivist, "x", "", ""), ERR_NOT_FOUND);
+	assert_int_equal(revoke_it(&a, &archivist, file, "", ""), ERR_NOT_FOUND);
+	assert_true(ask_has(&a, "UNKNOWN_RECORD", "record_id"));
+	assert_int_equal(revoke_it(&a, &archivist, ids[0], "2034-01-01", ""), ERR_INVALID);
+	assert_true(ask_has(&a, "BAD_DATE", "from_day"));
+	assert_int_equal(
+		CALL(&a, &archivist, RevokeRecord, revoke_record, NULL, in_.record_id = ids[0];
+		     in_.reason = " "),
+		ERR_INVALID);
+	assert_true(ask_has(&a, "REQUIRED_FIELD", "reason"));
+	assert_int_equal(revoke_it(&a, &archivist, ids[0], "", ids[0]), ERR_INVALID);
+	assert_int_equal(revoke_it(&a, &archivist, ids[0], "", others[0]), ERR_INVALID);
+	assert_true(ask_has(&a, "OTHER_RECORD", "replaced_by"));
+	assert_int_equal(revoke_it(&a, &archivist, ids[0], "", file), ERR_NOT_FOUND);
+	assert_true(ask_has(&a, "UNKNOWN_RECORD", "replaced_by"));
+	assert_int_equal(revoke_it(&a, &archivist, ids[0], "2024-05-21", ids[1]), 0);
+	assert_int_equal(revoke_it(&a, &archivist, ids[0], "", ids[1]), ERR_CONFLICT);
+	assert_true(ask_has(&a, "ALREADY_REVOKED", "record_id"));
+	snprintf(sql, sizeof(sql),
+		 "SELECT count(*) FROM record WHERE id = '%s' AND valid_to = '2024-05-20'", ids[0]);
+	assert_int_equal(count(sql), 1);
+	snprintf(sql, sizeof(sql),
+		 "SELECT count(*) FROM feed WHERE type = 'digitisation.record_revoked'"
+		 " AND subject = '%s'",
+		 ids[0]);
+	assert_true(pg_wait_int(rig.pg, "digitisation", sql, 1, 10000));
 	ask_done(&a);
 }
 
@@ -545,6 +625,7 @@ int main(void)
 		cmocka_unit_test(test_scan),
 		cmocka_unit_test(test_broken_scan),
 		cmocka_unit_test(test_records),
+		cmocka_unit_test(test_revocation),
 		cmocka_unit_test(test_backlog),
 		cmocka_unit_test(test_result_becomes_record),
 		cmocka_unit_test(test_dies_while_completing),

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lgsp/digitisation/v1/events.pb-c.h"
 #include "tests/it/dossier_rig.h"
 
 #define HOLDER "036190000033"
@@ -148,6 +149,38 @@ static void test_reuse_has_its_time(void **state)
 	ask_done(&a);
 }
 
+/* From the day its issuer took it back a record is offered nowhere. */
+static void test_revoked_record(void **state)
+{
+	Digitisation__DigitisationRecordRevoked ev =
+		DIGITISATION__DIGITISATION_RECORD_REVOKED__INIT;
+	Dossier__ListHeldReply *held;
+	struct filing f;
+	struct ask a;
+	char code[64], secret[64];
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	say_held("held-6", "036190000058", "GKS", SOURCE, "");
+	make_filing(&f);
+	f.applicant.number = "036190000058";
+	f.in.n_components = 0;
+	file_one(&a, &f, code, secret);
+	ev.record_id = "held-6";
+	ev.valid_to = "2024-05-20";
+	peer_publish(rig.digitisation, "digitisation.record_revoked", ev.record_id, 2, &ev.base);
+	assert_true(pg_wait_int(rig.pg, "dossier",
+				"SELECT count(*) FROM held_record WHERE record_id = 'held-6'"
+				" AND valid_to = '2024-05-20'",
+				1, 10000));
+	assert_int_equal(refuse(&a, &citizen, &f, "MISSING_COMPONENT", "components"), ERR_INVALID);
+	assert_int_equal(list(&a, &officer, code, &held), 0);
+	assert_int_equal(held->n_records, 0);
+	/* What was reused before stays so. */
+	assert_int_equal(about("count(*) FILTER (WHERE reused)", "component", code), 1);
+	ask_done(&a);
+}
+
 /* --- another version --- */
 
 /* Imports the marriage procedure with a new required paper and a required field. */
@@ -252,6 +285,7 @@ int main(void)
 		cmocka_unit_test(test_reuse_in_work),
 		cmocka_unit_test(test_refused_reuse),
 		cmocka_unit_test(test_reuse_has_its_time),
+		cmocka_unit_test(test_revoked_record),
 		cmocka_unit_test(test_rebase_lists_what_is_missing),
 		cmocka_unit_test(test_rebase),
 	};

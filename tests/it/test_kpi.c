@@ -247,6 +247,8 @@ static void play_records(void)
 		DIGITISATION__DIGITISATION_BACKLOG_DECLARED__INIT;
 	Digitisation__DigitisationRecordRegistered put =
 		DIGITISATION__DIGITISATION_RECORD_REGISTERED__INIT;
+	Digitisation__DigitisationRecordRevoked gone =
+		DIGITISATION__DIGITISATION_RECORD_REVOKED__INIT;
 	Digitisation__Record r = DIGITISATION__RECORD__INIT;
 	char id[8];
 
@@ -264,6 +266,12 @@ static void play_records(void)
 		r.valid_to = i == 2 ? "2024-05-10" : ""; /* the last one is no longer valid */
 		publish(DIGITISATION, "digitisation.record_registered", id, &put.base);
 	}
+	/* One more, but it was revoked. */
+	r.record_id = gone.record_id = "R-GONE";
+	r.valid_to = "";
+	publish(DIGITISATION, "digitisation.record_registered", "R-GONE", &put.base);
+	gone.valid_to = "2024-05-02";
+	publish(DIGITISATION, "digitisation.record_revoked", "R-GONE", &gone.base);
 }
 
 static void task(const char *id, const char *lead, const char *deadline, Task__Shade shade,
