@@ -159,6 +159,7 @@ static const struct {
 	{"Drain", &bus__drain_request__descriptor, admin_drain},
 	{"Reload", &bus__reload_request__descriptor, admin_reload},
 	{"Keys", &bus__keys_request__descriptor, admin_keys},
+	{"Whoami", &bus__whoami_request__descriptor, admin_whoami},
 };
 
 static int call_method(struct broker *b, const struct peer *from, const Bus__RequestHeader *h,
@@ -197,6 +198,14 @@ static int answer_method(struct broker *b, const struct peer *from, const Bus__R
 		return rc;
 	}
 	return err_set(&b->err, &no_method, "method", h->method);
+}
+
+int admin_answer_whoami(struct broker *b, const struct peer *from, const struct member_key *key,
+			const Bus__RequestHeader *h, const struct request_frames *rf)
+{
+	if (!key || !key->valid)
+		return err_set(&b->err, &bus_key_revoked, NULL, NULL);
+	return answer_method(b, from, h, rf);
 }
 
 /* --- the socket --- */

@@ -17,7 +17,7 @@ int admin_full(struct broker *b);
 
 /* --- admin_report.c: what there is --- */
 
-admin_method admin_services, admin_members, admin_queues, admin_quota, admin_keys;
+admin_method admin_services, admin_members, admin_queues, admin_quota, admin_keys, admin_whoami;
 
 /* --- admin_look.c: what happened lately --- */
 

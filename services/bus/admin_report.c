@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "common/wire/header.h"
 #include "lgsp/bus/v1/admin.pb-c.h"
 #include "services/bus/admin.h"
@@ -352,6 +353,50 @@ int admin_keys(struct broker *b, const ProtobufCMessage *request, struct arena *
 		return admin_full(b);
 	l.out->instance = b->config.instance;
 	l.out->now_us = b->now_us + b->wall_offset_us;
+	*ret_out = &l.out->base;
+	return 0;
+}
+
+/* --- who am I --- */
+
+#define RIGHTS_SHOWN 1000
+
+struct rights_list {
+	struct arena *arena;
+	Bus__WhoamiReply *out;
+};
+
+static void add_right(const char *line, bool in_force, void *arg)
+{
+	struct rights_list *l = arg;
+	Bus__Right *right = arena_alloc(l->arena, sizeof(*right));
+
+	if (!right || l->out->n_rights == RIGHTS_SHOWN)
+		return;
+	bus__right__init(right);
+	right->line = line;
+	right->in_force = in_force;
+	l->out->rights[l->out->n_rights++] = right;
+}
+
+int admin_whoami(struct broker *b, const ProtobufCMessage *request, struct arena *arena,
+		 ProtobufCMessage **ret_out)
+{
+	struct rights_list l = {arena, arena_alloc(arena, sizeof(Bus__WhoamiReply))};
+
+	(void)request;
+	if (!l.out)
+		return admin_full(b);
+	bus__whoami_reply__init(l.out);
+	l.out->rights = arena_calloc(arena, RIGHTS_SHOWN, sizeof(*l.out->rights));
+	if (!l.out->rights)
+		return admin_full(b);
+	l.out->instance = b->config.instance;
+	l.out->member = b->caller ? b->caller->name : "";
+	l.out->now_us = b->now_us + b->wall_offset_us;
+	l.out->business_offset_us = clock_business_offset_us();
+	if (b->caller)
+		rights_each(b->caller->rights, b->today, add_right, &l);
 	*ret_out = &l.out->base;
 	return 0;
 }

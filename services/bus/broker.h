@@ -244,6 +244,11 @@ void member_on_frames(struct broker *b, const struct peer *from, struct member_k
 void admin_on_frames(struct broker *b, const struct peer *from, struct member_key *key,
 		     struct frames *f);
 
+struct request_frames;
+/* bus.Whoami, which members may ask on their own socket: 0, or the status in b->err. */
+int admin_answer_whoami(struct broker *b, const struct peer *from, const struct member_key *key,
+			const Bus__RequestHeader *h, const struct request_frames *rf);
+
 /* What a client's message must look like, on both of its sockets. */
 struct request_frames {
 	zmq_msg_t *service, *header, *body; /* body NULL: empty */

@@ -244,6 +244,8 @@ static int accept_request(struct broker *b, const struct peer *from, struct memb
 	int rc;
 
 	memcpy(name, frame_data(rf->service), frame_size(rf->service));
+	if (strcmp(name, "bus") == 0 && strcmp(h->method, "Whoami") == 0)
+		return admin_answer_whoami(b, from, key, h, rf);
 	rc = check_request(b, key, name, h, rf->body);
 	if (rc < 0)
 		return rc;

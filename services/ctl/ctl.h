@@ -27,7 +27,10 @@ struct ctl_command {
 };
 
 int ctl_keys_init(int argc, char **argv);
-int ctl_member_add(int argc, char **argv);
+int ctl_member_enrol(int argc, char **argv);
+int ctl_member_rotate(int argc, char **argv);
+int ctl_member_revoke(int argc, char **argv);
+int ctl_member_check(int argc, char **argv);
 int ctl_member_list(int argc, char **argv);
 int ctl_token_issue(int argc, char **argv);
 int ctl_migrate(int argc, char **argv);

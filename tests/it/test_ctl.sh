@@ -103,7 +103,7 @@ check "a member is not added twice" exits 1 'is a member already' member add kho
 check "a bad right is refused" exits 2 'is not SERVICE METHOD' member add thue --grant 'payment'
 check "a feed is no method" exits 2 'a feed is granted by "feed VN/GOV/H40/thue payment FEED"' member add thue --grant 'payment Feed.Pull'
 check "what is refused leaves no key behind" test ! -e "$keys/members/thue.key"
-listed() { ctl member list | grep -A2 '^VN/GOV/H40/kho-bac ' | grep -q 'grant payment GetOrder'; }
+listed() { ctl member list | grep -A2 '^VN/GOV/H40/kho-bac ' | grep -q 'grant VN/GOV/H40/kho-bac payment GetOrder'; }
 check "members are listed with their rights" listed
 
 # --- tokens ---

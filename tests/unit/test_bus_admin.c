@@ -101,6 +101,39 @@ static void keys_show_whether_they_are_heard(void **state)
 	assert_int_equal(out->n_keys, 0);
 }
 
+static void members_may_ask_who_they_are(void **state)
+{
+	struct fixture *f = *state;
+	ProtobufCMessage *msg;
+	Bus__WhoamiReply *out;
+	const struct frames *m;
+	unsigned in_force = 0;
+
+	f->c->b->now_us += 5;
+	DELIVER(f->c, SIDE_MEMBER, CALLER, A, PART(BUS_MDP_CLIENT), BYTE(BUS_C_REQUEST),
+		PART("bus"), core_header(&f->arena, "Whoami", 1000, 0, f->id));
+	core_expect(f, CALLER, 0, 0, "");
+	m = core_sent_to(f->c, CALLER, 0);
+	assert_int_equal(pb_unpack(&bus__whoami_reply__descriptor, frame_data(&m->part[5]),
+				   frame_size(&m->part[5]), NULL, &f->arena, &msg, &f->err),
+			 0);
+	out = (Bus__WhoamiReply *)msg;
+	assert_string_equal(out->member, "VN/GOV/H40/a");
+	for (size_t i = 0; i < out->n_rights; i++)
+		in_force += out->rights[i]->in_force;
+	assert_int_equal(out->n_rights, 4);
+	assert_int_equal(in_force, 3);
+	assert_true(out->now_us > 0);
+	/* Nothing else of the broker's own, and nothing for a key that is out. */
+	DELIVER(f->c, SIDE_MEMBER, CALLER, A, PART(BUS_MDP_CLIENT), BYTE(BUS_C_REQUEST),
+		PART("bus"), core_header(&f->arena, "Status", 1000, 0, f->id));
+	core_expect(f, CALLER, 1, ERR_DENIED, "NOT_GRANTED");
+	f->c->keys[A]->valid = false;
+	DELIVER(f->c, SIDE_MEMBER, CALLER, A, PART(BUS_MDP_CLIENT), BYTE(BUS_C_REQUEST),
+		PART("bus"), core_header(&f->arena, "Whoami", 1000, 0, f->id));
+	core_expect(f, CALLER, 2, ERR_DENIED, "KEY_REVOKED");
+}
+
 /* --- services, members, queues --- */
 
 static void services_show_workers_and_answers(void **state)
@@ -519,6 +552,7 @@ int main(int argc, char **argv)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(keys_show_whether_they_are_heard),
+		TEST(members_may_ask_who_they_are),
 		TEST(services_show_workers_and_answers),
 		TEST(members_show_use_and_answers),
 		TEST(queues_show_whose_and_since_when),
