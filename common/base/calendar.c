@@ -27,8 +27,12 @@ const struct calendar_hours calendar_hours_default = {
 
 const struct calendar_timetable calendar_timetable_default = {.n = 0};
 
+/* Of each day, so that every question is one look: whether it is worked, whether a row says OFF. */
+enum day_flag { DAY_WORKS = 1, DAY_OFF = 2 };
+
 struct calendar {
 	int32_t covers_from, covers_to, version;
+	uint8_t flags[DAY_MAX - DAY_MIN + 1];
 	size_t n;
 	struct calendar_day days[]; /* by date */
 };
@@ -66,6 +70,31 @@ static int check_rows(const struct calendar *cal, struct err *err)
 	return 0;
 }
 
+static int32_t clamp_day(int32_t day)
+{
+	return day < DAY_MIN ? DAY_MIN : day > DAY_MAX ? DAY_MAX : day;
+}
+
+static bool is_weekend(int32_t day)
+{
+	int weekday = civil_weekday(day);
+
+	return weekday == 0 || weekday == 6;
+}
+
+static void set_flags(struct calendar *cal)
+{
+	for (int32_t day = DAY_MIN; day <= DAY_MAX; day++)
+		cal->flags[day - DAY_MIN] = is_weekend(day) ? 0 : DAY_WORKS;
+	for (size_t i = 0; i < cal->n; i++) {
+		const struct calendar_day *row = &cal->days[i];
+
+		if (row->day >= DAY_MIN && row->day <= DAY_MAX)
+			cal->flags[row->day - DAY_MIN] =
+				row->kind == CALENDAR_WORK ? DAY_WORKS : DAY_OFF;
+	}
+}
+
 int calendar_new(const struct calendar_day *days, size_t n, int32_t covers_from, int32_t covers_to,
 		 int32_t version, struct calendar **ret_calendar, struct err *err)
 {
@@ -87,6 +116,7 @@ int calendar_new(const struct calendar_day *days, size_t n, int32_t covers_from,
 		calendar_free(cal);
 		return r;
 	}
+	set_flags(cal);
 	*ret_calendar = cal;
 	return 0;
 }
@@ -106,18 +136,6 @@ bool calendar_covers(const struct calendar *cal, int32_t day)
 	return day >= cal->covers_from && day <= cal->covers_to;
 }
 
-static int32_t clamp_day(int32_t day)
-{
-	return day < DAY_MIN ? DAY_MIN : day > DAY_MAX ? DAY_MAX : day;
-}
-
-static bool is_weekend(int32_t day)
-{
-	int weekday = civil_weekday(day);
-
-	return weekday == 0 || weekday == 6;
-}
-
 /* Index of the first row on or after day. */
 static size_t row_at(const struct calendar *cal, int32_t day)
 {
@@ -134,13 +152,14 @@ static size_t row_at(const struct calendar *cal, int32_t day)
 	return lo;
 }
 
+static unsigned flags_of(const struct calendar *cal, int32_t day)
+{
+	return cal->flags[clamp_day(day) - DAY_MIN];
+}
+
 bool calendar_is_working(const struct calendar *cal, int32_t day)
 {
-	size_t i = row_at(cal, day);
-
-	if (i < cal->n && cal->days[i].day == day)
-		return cal->days[i].kind == CALENDAR_WORK;
-	return !is_weekend(day);
+	return (flags_of(cal, day) & DAY_WORKS) != 0;
 }
 
 /* As calendar_is_working(), noting when nobody has announced that day's state. */
@@ -222,7 +241,7 @@ static int64_t worked_us(const struct calendar_hours *hours, int64_t until_us)
 
 static int64_t full_day_us(const struct calendar_hours *hours)
 {
-	return worked_us(hours, INT64_MAX);
+	return (hours->am_end - hours->am_start + hours->pm_end - hours->pm_start) * MINUTE_US;
 }
 
 static int end_minute(const struct calendar_hours *hours)
@@ -286,9 +305,7 @@ struct office {
 
 static bool is_day_off(const struct calendar *cal, int32_t day)
 {
-	size_t i = row_at(cal, day);
-
-	return i < cal->n && cal->days[i].day == day && cal->days[i].kind == CALENDAR_OFF;
+	return (flags_of(cal, day) & DAY_OFF) != 0;
 }
 
 /* Whether nobody serves on that Saturday or Sunday: it belongs to a holiday. */
@@ -351,7 +368,7 @@ static struct calendar_due add_working_us(const struct office *o, int64_t start_
 {
 	struct calendar_due due = {.due_us = start_us};
 	const struct calendar_hours *hours;
-	int64_t of_day;
+	int64_t of_day, full;
 	int32_t day;
 
 	if (left_us <= 0)
@@ -360,12 +377,13 @@ static struct calendar_due add_working_us(const struct office *o, int64_t start_
 	hours = hours_on(o, day, &due.provisional);
 	/* Counted from that day's midnight, the days before the last are whole ones. */
 	left_us += worked_us(hours, of_day);
-	while (left_us > full_day_us(hours) && day < DAY_MAX) {
-		left_us -= full_day_us(hours);
+	for (full = full_day_us(hours); left_us > full && day < DAY_MAX;
+	     full = full_day_us(hours)) {
+		left_us -= full;
 		hours = hours_on(o, ++day, &due.provisional);
 	}
-	if (left_us > full_day_us(hours))
-		left_us = full_day_us(hours);
+	if (left_us > full)
+		left_us = full;
 	due.due_us = civil_to_us(day, 0) + moment_of(hours, left_us);
 	return due;
 }
