@@ -55,6 +55,7 @@ int ctl_profile_apply(int argc, char **argv);
 int ctl_profile_seal(int argc, char **argv);
 int ctl_dossier_states(int argc, char **argv);
 int ctl_dossier_verify(int argc, char **argv);
+int ctl_dossier_import(int argc, char **argv);
 int ctl_demo(int argc, char **argv);
 
 /* --- ctl.c: what the commands share --- */

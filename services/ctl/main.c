@@ -63,6 +63,9 @@ static const struct ctl_command commands[] = {
 	{"dossier verify", "CODE",
 	 "check a dossier's history against the state table, its events and their seals",
 	 ctl_dossier_verify},
+	{"dossier import", "FILE --source NAME [--history FILE] --dry-run | --control HEX",
+	 "take over dossiers of an older system; the dry run prints the control value",
+	 ctl_dossier_import},
 	{"demo", "", "play one dossier through all services", ctl_demo},
 };
 

@@ -16,6 +16,7 @@
 #include "lgsp/digitisation/v1/digitisation.pb-c.h"
 #include "lgsp/dossier/v1/dossier.pb-c.h"
 #include "lgsp/dossier/v1/events.pb-c.h"
+#include "lgsp/dossier/v1/legacy.pb-c.h"
 #include "lgsp/dossier/v1/lists.pb-c.h"
 #include "lgsp/dossier/v1/proof.pb-c.h"
 #include "services/dossier/rules.h"
@@ -129,7 +130,7 @@ int dossier_lock_add(struct call *c, const char *code);
  * The same row without its lock, filing and procedure ($1: code): dossier_read() leaves their
  * facts empty, data_class is "" for basic.
  */
-extern const struct db_stmt dossier_row;
+extern const struct db_stmt dossier_row; /* lists_sql.c */
 bool dossier_read(const struct call *c, int slot, const char *code, struct dossier *ret_dossier);
 
 /*
@@ -333,6 +334,7 @@ DOSSIER_HANDLER(my_dossiers, MyDossiers);
 DOSSIER_HANDLER(who_read, WhoRead);
 DOSSIER_HANDLER(states, States);
 DOSSIER_HANDLER(proof, Proof);
+DOSSIER_HANDLER(import_legacy, ImportLegacy);
 DOSSIER_HANDLER(sync_pending, SyncPending);
 DOSSIER_HANDLER(sync_report, SyncReport);
 DOSSIER_HANDLER(recount_due, RecountDue);

@@ -1,5 +1,7 @@
 #include "services/dossier/lists_sql.h"
 
+#include "services/dossier/row.h"
+
 #define COLUMNS                                                                                    \
 	"SELECT d.code, d.version, d.state, d.procedure_code, d.procedure_version,"                \
 	" d.receiving_agency, d.competent_agency, d.holder_agency, d.channel, d.submitted_at,"     \
@@ -82,6 +84,11 @@ const struct db_stmt lists_stand[LISTS_ORDERS] = {
 };
 
 /* --- the whole dossier --- */
+
+const struct db_stmt dossier_row = {DOSSIER_ROW
+				    " '', false, false, false, 0, 0, '', 0, 0, '',"
+				    " CASE WHEN d.guarded THEN 'guarded' ELSE '' END, ''::bytea"
+				    " FROM dossier d WHERE d.code = $1"};
 
 /* The form as it stands: of the last supplement, or as filed. */
 const struct db_stmt read_filing = {

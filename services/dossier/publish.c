@@ -143,6 +143,16 @@ static void reopened(const ProtobufCMessage *payload, Dossier__PublishedState *o
 	out->due_provisional = in->due_provisional;
 }
 
+static void imported(const ProtobufCMessage *payload, Dossier__PublishedState *out)
+{
+	PAYLOAD(DossierImported);
+
+	out->procedure_code = in->procedure_code;
+	out->agency_code = in->holder_agency_code;
+	out->state = in->state;
+	out->due_us = in->due_us;
+}
+
 static const struct {
 	const char *type;
 	void (*fill)(const ProtobufCMessage *payload, Dossier__PublishedState *out);
@@ -162,6 +172,7 @@ static const struct {
 	{"dossier.continued", continued},
 	{"dossier.withdrawn", withdrawn},
 	{"dossier.reopened", reopened},
+	{"dossier.imported", imported},
 };
 
 int dossier_publish_state(const struct svc_event *ev, struct arena *arena,

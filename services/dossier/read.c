@@ -1,6 +1,7 @@
 /* The whole dossier for the agencies that have it in hand; each reading is recorded. */
 #include <string.h>
 
+#include "services/dossier/legacy.h"
 #include "services/dossier/lists.h"
 
 struct slots {
@@ -199,7 +200,8 @@ DOSSIER_HANDLER(get, Get)
 	s.files = tx_add(c, &read_files, DB_TEXT(in->code));
 	s.history = tx_add(c, &read_history, DB_TEXT(in->code));
 	s.asked = tx_add(c, &read_asked, DB_TEXT(in->code), DB_TEXT(c->caller.agency));
-	if (tx_flush(c) < 0 || check_right(c, &s, in->code, &d) < 0 || fill(c, &s, &d, &out) < 0)
+	if (tx_flush(c) < 0 || check_right(c, &s, in->code, &d) < 0 || fill(c, &s, &d, &out) < 0 ||
+	    legacy_fill_history(c, &out) < 0)
 		return call_fail(c);
 	reads_log(c, &d.code, 1, DOSSIER__READ_KIND__READ_KIND_DETAIL);
 	if (tx_commit(c, &out.base) < 0)

@@ -33,6 +33,7 @@ static const struct rpc_row rows[] = {
 	{"WhoRead", RPC_PUBLIC | RPC_CITIZEN, RPC_READ, ""},
 	{"States", ANYBODY_KNOWN, RPC_READ, ""},
 	{"Proof", RPC_INTERNAL, RPC_READ, ""},
+	{"ImportLegacy", RPC_INTERNAL, RPC_EFFECT, ""},
 	{"SyncPending", RPC_SYSTEM, RPC_READ, ""},
 	{"SyncReport", RPC_SYSTEM, RPC_EFFECT, ""},
 	{"RecountDue", RPC_STAFF, RPC_EFFECT, "leader operator"},

@@ -1,10 +1,10 @@
 /* The row of a dossier: locked, read, written with its history. */
-#include <string.h>
-
 #include "services/dossier/dossier.h"
+#include "services/dossier/row.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "common/base/base.h"
 #include "common/base/buf.h"
@@ -15,33 +15,14 @@
 const struct err_kind dossier_unknown = {ERR_NOT_FOUND, "UNKNOWN_DOSSIER", "Không có hồ sơ %s",
 					 "there is no dossier %s"};
 
-/* Columns of the row, in the order of dossier_read(), read_course(), read_money(), read_work(). */
-#define ROW                                                                                        \
-	"SELECT d.version, d.state, d.procedure_code, d.procedure_version, d.receiving_agency,"    \
-	" d.competent_agency, d.holder_agency, d.supporting_agency, d.channel,"                    \
-	" d.submitted_at, d.accepted_at, d.due_at, d.due_provisional, d.calendar_version,"         \
-	" d.directory_pos, d.clock_from_at, d.pause_kind, d.paused_at, d.finished_at,"             \
-	" d.resumes_to, d.answer_due_at, d.reply_due_at, d.extended, d.verdict, d.decision,"       \
-	" d.reason, d.answer_due_at IS NOT NULL AND EXISTS (SELECT FROM late_answer l"             \
-	" WHERE l.dossier = d.code AND l.due_at = d.answer_due_at),"                               \
-	" d.fee_vnd, d.fee_paid, d.order_id, d.finance_state, d.result_number, d.result_file_id,"  \
-	" d.handover_state, d.tracking_number,"                                                    \
-	" d.handoffs, d.handoffs_electronic, d.hops, d.in_transit, d.assignee, d.step,"            \
-	" d.step_from_at, d.step_due_at, d.opinions, d.opinions_open, d.opinions_pausing,"         \
-	" d.supplements, d.signed_by, d.parent, d.parent_needs, d.complaints,"                     \
-	" d.complaints_open, d.results, d.rated,"
-
 static const struct db_stmt lock_dossier = {
-	ROW " f.owner_key, f.filer_is_citizen, f.applicant_phone <> '', f.applicant_address <> '',"
-	    " p.limit_unit, p.limit_value, p.fee_kind, p.fee_vnd, p.online_level, p.result_type,"
-	    " p.data_class, p.definition"
-	    " FROM dossier d JOIN filing f ON f.code = d.code"
-	    " JOIN procedure_version p ON p.code = d.procedure_code"
-	    " AND p.version = d.procedure_version WHERE d.code = $1 FOR UPDATE OF d"};
-
-const struct db_stmt dossier_row = {ROW " '', false, false, false, 0, 0, '', 0, 0, '',"
-					" CASE WHEN d.guarded THEN 'guarded' ELSE '' END, ''::bytea"
-					" FROM dossier d WHERE d.code = $1"};
+	DOSSIER_ROW
+	" f.owner_key, f.filer_is_citizen, f.applicant_phone <> '', f.applicant_address <> '',"
+	" p.limit_unit, p.limit_value, p.fee_kind, p.fee_vnd, p.online_level, p.result_type,"
+	" p.data_class, p.definition"
+	" FROM dossier d JOIN filing f ON f.code = d.code"
+	" JOIN procedure_version p ON p.code = d.procedure_code"
+	" AND p.version = d.procedure_version WHERE d.code = $1 FOR UPDATE OF d"};
 
 static const struct db_stmt update_dossier = {
 	"UPDATE dossier SET version = $2, state = $3, holder_agency = $4, accepted_at = $5,"

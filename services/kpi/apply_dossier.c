@@ -74,6 +74,17 @@ static int submitted(struct call *c, const Dossier__DossierSubmitted *d)
 	return 0;
 }
 
+/* What is open counts here when it ends; what had ended was the older system's to count. */
+static int imported(struct call *c, const Dossier__DossierImported *d)
+{
+	if (d->finished_us == 0)
+		tx_add(c, &insert_dossier, DB_TEXT(d->code), DB_TEXT(d->procedure_code),
+		       DB_TEXT(d->receiving_agency_code), DB_TEXT(d->competent_agency_code),
+		       DB_INT4(d->channel), DB_INT4(d->online_level), DB_BOOL(false),
+		       DB_BOOL(false), DB_TIME(d->submitted_us));
+	return 0;
+}
+
 static int result_issued(struct call *c, const Dossier__DossierResultIssued *d)
 {
 	bool online = d->channel == DOSSIER__CHANNEL__CHANNEL_OWN_PORTAL ||
@@ -111,6 +122,8 @@ int kpi_apply_dossier(struct call *c, const struct svc_event *ev)
 		return procedure_put(c, p);
 	if (strcmp(ev->type, "dossier.submitted") == 0)
 		return submitted(c, p);
+	if (strcmp(ev->type, "dossier.imported") == 0)
+		return imported(c, p);
 	if (strcmp(ev->type, "dossier.result_issued") == 0)
 		return result_issued(c, p);
 	if (strcmp(ev->type, "dossier.rated") == 0)
