@@ -19,7 +19,7 @@ node() {
 	path=$(find "$PWD/tests/node_modules" -path '*/node-linux-*/bin/node' | head -n 1)
 	(cd tests && "$path" ../docs/examples/node/call.mjs "$1")
 }
-generate() { mkdir "$VAR.py" && protoc -Iproto --python_out="$VAR.py" proto/lgsp/{common,bus,dossier}/v1/*.proto; }
+generate() { mkdir "$VAR.py" && protoc -Iproto --python_out="$VAR.py" proto/lgsp/{common,bus,dossier,feed}/v1/*.proto; }
 check "protoc makes the Python messages" generate
 says() { [ "$("$1" "$2")" = "$3" ]; }
 for language in python node; do
@@ -31,5 +31,32 @@ http() {
 		-d '{"code":"1.001612"}' "$(setting LGSP_URL)/lgsp.dossier.v1.DossierService/GetProcedure" | grep 'Đăng ký thành lập hộ kinh doanh'
 }
 check "curl gets an answer" http
+
+# --- a published feed, verified by a stranger ---
+
+verify() { PYTHONPATH=$VAR.py /usr/bin/python3 docs/examples/python/verify_feed.py directory directory.catalogue "$@"; }
+whole() { verify "$VAR.feed" | grep -E '^[1-9][0-9]* entries under [1-9][0-9]* seals, nothing missing or changed$'; }
+check "every range of a published feed is verified by its seals" whole
+check "and again from what was kept" whole
+not_granted() { ! PYTHONPATH=$VAR.py /usr/bin/python3 docs/examples/python/verify_feed.py directory directory 2>"$VAR.said" && grep 'not granted the feed directory' "$VAR.said"; }
+check "the service's own feed is not for outsiders" not_granted
+# tampered CHANGE SAYS: with that change of the kept pages p the verifier says so.
+tampered() {
+	PYTHONPATH=$VAR.py /usr/bin/python3 - "$VAR.feed" "$VAR.bad" "$1" <<-'END' || return 1
+		import sys
+		from lgsp.feed.v1 import feed_pb2
+		p = feed_pb2.PullReply.FromString(open(sys.argv[1], "rb").read())
+		exec(sys.argv[3])
+		open(sys.argv[2], "wb").write(p.SerializeToString())
+	END
+	! verify "$VAR.bad" 2>"$VAR.said" && grep -E "$2" "$VAR.said"
+}
+check "a changed byte is found" tampered 'e = p.entries[3]; e.event = e.event[:-1] + bytes([e.event[-1] ^ 1])' '^the seal at [0-9]+ does not fit'
+check "a missing entry is found" tampered 'del p.entries[3]' '^position 5 follows 3$'
+check "one missing and the others moved up" tampered 'del p.entries[3]
+for i, e in enumerate(p.entries): e.pos = i + 1' '^the seal at [0-9]+ does not fit|^sealed up to'
+check "a doubled entry is found" tampered 'p.entries.add().CopyFrom(p.entries[-1])' '^position [0-9]+ follows'
+check "two that changed places are found" tampered 'a, b = p.entries[3], p.entries[4]; a.event, b.event = b.event, a.event' '^the seal at'
+check "an end that was cut off is found" tampered 'del p.entries[-1]' '^sealed up to'
 
 echo "1..$n"
