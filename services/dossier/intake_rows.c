@@ -152,9 +152,15 @@ static int add_event(struct call *c, const struct filing *f)
 	Dossier__ComponentFact *facts = arena_calloc(c->arena, n, sizeof(*facts));
 	Dossier__ComponentFact **list = arena_calloc(c->arena, n, sizeof(*list));
 	const char **ids = arena_calloc(c->arena, f->n_files, sizeof(*ids));
-	const struct dossier entry = {.version = 1,
+	const Dossier__Applicant *applicant = f->in->applicant;
+	const struct dossier entry = {.code = f->code,
+				      .version = 1,
 				      .state = DOSSIER__DOSSIER_STATE__DOSSIER_STATE_FILED,
+				      .procedure_code = f->procedure->code,
 				      .agencies.holder = f->in->agency_code,
+				      .has_account = f->filer == RULES_BY_CITIZEN,
+				      .has_phone = applicant->phone[0] != '\0',
+				      .has_address = applicant->address[0] != '\0',
 				      .why = "",
 				      .acting_for = ""};
 
@@ -186,7 +192,7 @@ static int add_event(struct call *c, const struct filing *f)
 	ev.n_file_ids = f->n_files;
 	add_filer_facts(f, &ev);
 	dossier_vouch(c, &entry, rules_action_name(RULES_SUBMIT), "");
-	tx_event(c, "dossier.submitted", f->code, 1, &ev.base);
+	dossier_tell(c, &entry, RULES_SUBMIT, "dossier.submitted", &ev.base);
 	return 0;
 }
 

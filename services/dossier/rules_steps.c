@@ -7,6 +7,10 @@ static const struct err_kind not_assignee = {ERR_DENIED, "NOT_ASSIGNEE",
 					     "Hồ sơ đã được giao cho người khác xử lý (%s)",
 					     "the dossier is assigned to somebody else (%s)"};
 
+static const struct err_kind step_forbids = {
+	ERR_CONFLICT, "STEP_FORBIDS", "Bước hiện tại của quy trình (%s) không cho phép việc này",
+	"the present step of the template (%s) does not allow this"};
+
 bool rules_is_officers(enum rules_action action)
 {
 	static const enum rules_action acts[] = {
@@ -90,6 +94,18 @@ int rules_step_back(const Dossier__Procedure *p, int ordinal)
 			back = o;
 	}
 	return back != 0 ? back : ordinal;
+}
+
+int rules_step_permits(const Dossier__Step *step, enum rules_action action, struct err *err)
+{
+	if (!step || step->n_actions == 0)
+		return 0;
+	if (!rules_is_officers(action) && action != RULES_SIGN_OFF && action != RULES_REWORK)
+		return 0;
+	for (size_t i = 0; i < step->n_actions; i++)
+		if (strcmp(step->actions[i], rules_action_name(action)) == 0)
+			return 0;
+	return err_set(err, &step_forbids, "code", step->name);
 }
 
 int rules_step_last(const Dossier__Procedure *p, int ordinal)

@@ -50,6 +50,11 @@ int rules_step_at(const Dossier__Procedure *p, const struct rules_agencies *of, 
 		  const char *agency);
 /* The step to go back to when a leader does not sign: the last before it that is no leader's. */
 int rules_step_back(const Dossier__Procedure *p, int ordinal);
+/*
+ * Whether an officer's act or a leader's may be done in a step; without a step, or one that names
+ * no acts, all may. ERR_CONFLICT with code STEP_FORBIDS.
+ */
+int rules_step_permits(const Dossier__Step *step, enum rules_action action, struct err *err);
 /* The step that hands the result over: the one behind the leader's, or behind the present. */
 int rules_step_last(const Dossier__Procedure *p, int ordinal);
 /* The template has a leader sign before a result is issued. */

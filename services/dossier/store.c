@@ -271,11 +271,25 @@ static void read_actor(const struct call *c, int slot, struct dossier *d)
 	d->actor.absent = db_get_texts(&c->tx, slot, 0, 0, &d->actor.n_absent);
 }
 
+/* Acts of the template's step it is in. */
+static int check_step(struct call *c, const struct dossier *d, enum rules_action action)
+{
+	const Dossier__Procedure *p;
+
+	if (d->step == 0)
+		return 0;
+	if (dossier_procedure(c, d, &p) < 0)
+		return c->err.status;
+	return rules_step_permits(rules_step(p, d->step), action, &c->err);
+}
+
 /* What staff of the party must fulfil beside. */
 static int check_staff(struct call *c, struct dossier *d, enum rules_action action)
 {
 	if (rules_is_officers(action) &&
 	    rules_assignee(d->assignee, &d->actor, &d->acting_for, &c->err) < 0)
+		return c->err.status;
+	if (check_step(c, d, action) < 0)
 		return c->err.status;
 	if (d->in_transit && strcmp(c->caller.agency, d->agencies.holder) == 0 &&
 	    action != RULES_RECEIVE)

@@ -40,6 +40,7 @@ static int set_up_work(void **state)
 {
 	static const char *const roles[] = {"clerk", "officer", "leader", "clerk"};
 	static const char *const rules[] = {"receiving", "competent", "competent", "receiving"};
+	static const char *first[] = {"forward", "request_supplement"};
 	Dossier__Step step[4], *list[4];
 	struct bundle b;
 	struct ask a;
@@ -56,6 +57,8 @@ static int set_up_work(void **state)
 		step[i].name = "Bước";
 		list[i] = &step[i];
 	}
+	step[0].actions = first;
+	step[0].n_actions = 2;
 	b.p[2].code = STEPPED;
 	b.p[2].valid_from = "2021-01-01";
 	b.p[2].steps = list;
@@ -232,6 +235,7 @@ static void test_steps(void **state)
 	accepted(&a, STEPPED, code);
 	assert_int_equal(of_dossier("step", code), 1);
 	REFUSED(next_step(&a, &clerk, code, NULL), ERR_CONFLICT, "WRONG_STATE");
+	REFUSED(ask_payment(&a, &clerk, code, 1, NULL), ERR_CONFLICT, "STEP_FORBIDS");
 	assert_int_equal(forward_it(&a, &clerk, code, COMMUNE), 0);
 	assert_int_equal(of_dossier("step", code), 2);
 	assert_int_equal(claim(&a, &officer, code), 0);
@@ -280,6 +284,8 @@ static void test_steps_end(void **state)
 	accepted(&a, STEPPED, code);
 	assert_int_equal(forward_it(&a, &clerk, code, OTHER), 0); /* outside the template */
 	assert_int_equal(of_dossier("step", code), 1);
+	REFUSED(next_step(&a, &other_clerk, code, NULL), ERR_CONFLICT, "STEP_FORBIDS");
+	pg_exec(rig.pg, "dossier", "UPDATE dossier SET step = 3 WHERE holder_agency = '" OTHER "'");
 	REFUSED(next_step(&a, &other_clerk, code, NULL), ERR_CONFLICT, "STEP_ELSEWHERE");
 	ask_done(&a);
 }
@@ -429,7 +435,7 @@ static void test_books(void **state)
 			       " FROM feed f WHERE f.subject = d.code AND"
 			       " f.type <> 'dossier.notice')"),
 			 0);
-	assert_int_equal(count("SELECT count(*) FROM history h WHERE action IN ('accept',"
+	assert_int_equal(count("SELECT count(*) FROM history h WHERE action IN ('submit', 'accept',"
 			       " 'issue_result', 'return', 'hand_over') AND NOT EXISTS (SELECT 1"
 			       " FROM feed f WHERE f.type = 'dossier.notice'"
 			       " AND f.subject = h.dossier AND f.version = h.version)"),

@@ -143,6 +143,32 @@ static void test_steps(void **state)
 	assert_false(rules_step_signs(&none));
 }
 
+static void test_step_permits(void **state)
+{
+	static const char *actions[] = {"request_supplement", "forward"};
+	Dossier__Step step = DOSSIER__STEP__INIT;
+	struct err err = {.status = 0};
+
+	(void)state;
+	assert_int_equal(rules_step_permits(NULL, RULES_ISSUE_RESULT, &err), 0);
+	assert_int_equal(rules_step_permits(&step, RULES_ISSUE_RESULT, &err), 0); /* names none */
+	step.actions = actions;
+	step.n_actions = 2;
+	assert_int_equal(rules_step_permits(&step, RULES_FORWARD, &err), 0);
+	assert_int_equal(rules_step_permits(&step, RULES_CLAIM, &err), 0); /* is no work on it */
+	for (int a = 1; a <= RULES_ACTIONS; a++) {
+		enum rules_action action = (enum rules_action)a;
+		bool work = rules_is_officers(action) || action == RULES_SIGN_OFF ||
+			    action == RULES_REWORK;
+		bool named = action == RULES_FORWARD || action == RULES_REQUEST_SUPPLEMENT;
+
+		err_clear(&err);
+		assert_int_equal(rules_step_permits(&step, action, &err),
+				 work && !named ? ERR_CONFLICT : 0);
+		assert_string_equal(err_code(&err), work && !named ? "STEP_FORBIDS" : "");
+	}
+}
+
 static void test_step_verdict(void **state)
 {
 	const int64_t due = INT64_C(1716260400000000);
@@ -425,12 +451,12 @@ static void test_notice_choice(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_assignee),      cmocka_unit_test(test_officers_acts),
-		cmocka_unit_test(test_steps),         cmocka_unit_test(test_step_verdict),
-		cmocka_unit_test(test_step_due),      cmocka_unit_test(test_reasons),
-		cmocka_unit_test(test_reasons_apart), cmocka_unit_test(test_items),
-		cmocka_unit_test(test_answers),       cmocka_unit_test(test_notices),
-		cmocka_unit_test(test_notice_choice),
+		cmocka_unit_test(test_assignee),     cmocka_unit_test(test_officers_acts),
+		cmocka_unit_test(test_steps),        cmocka_unit_test(test_step_verdict),
+		cmocka_unit_test(test_step_permits), cmocka_unit_test(test_step_due),
+		cmocka_unit_test(test_reasons),      cmocka_unit_test(test_reasons_apart),
+		cmocka_unit_test(test_items),        cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_notices),      cmocka_unit_test(test_notice_choice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
