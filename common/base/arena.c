@@ -42,6 +42,20 @@ void arena_done(struct arena *arena)
 	arena->used = 0;
 }
 
+void arena_reset(struct arena *arena)
+{
+	struct arena_block *block = arena->blocks;
+
+	/* Pieces are zero: those of the block kept are made so here. */
+	if (BLOCK_MIN == 0 || !block || block->next || block->size != BLOCK_MIN) {
+		arena_done(arena);
+		return;
+	}
+	memset(block->data, 0, block->used < block->size ? block->used : block->size);
+	block->used = 0;
+	arena->used = 0;
+}
+
 /* Blocks double, so that a large call does not walk thousands of small ones. */
 static struct arena_block *block_add(struct arena *arena, size_t need)
 {

@@ -35,8 +35,26 @@ static size_t char_bytes(const unsigned char *s, size_t n)
 	return len;
 }
 
+/* Most text is ASCII for long stretches: eight at a time, while none is zero or above 127. */
+static size_t ascii_bytes(const char *s, size_t n)
+{
+	size_t at = 0;
+	uint64_t eight;
+
+	for (; at + sizeof(eight) <= n; at += sizeof(eight)) {
+		memcpy(&eight, s + at, sizeof(eight));
+		if ((eight | (eight - 0x0101010101010101u)) & 0x8080808080808080u)
+			break;
+	}
+	return at;
+}
+
 bool utf8_valid(const char *s, size_t n)
 {
+	size_t ascii = ascii_bytes(s, n);
+
+	s += ascii;
+	n -= ascii;
 	while (n > 0) {
 		size_t len = char_bytes((const unsigned char *)s, n);
 

@@ -365,7 +365,7 @@ static void on_ready(void *arg, int budget)
 {
 	struct endpoint *ep = arg;
 
-	while (budget-- > 0) {
+	while (budget-- > 0 && socket_has_input(ep->socket)) {
 		struct frames f;
 
 		if (!frames_recv(&f, ep->socket))

@@ -496,7 +496,7 @@ static void on_ready(void *arg, int budget)
 {
 	struct link *l = arg;
 
-	while (budget-- > 0 && l->socket) {
+	while (budget-- > 0 && l->socket && socket_has_input(l->socket)) {
 		struct frames f;
 
 		if (!frames_recv(&f, l->socket))

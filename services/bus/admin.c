@@ -33,7 +33,7 @@ static void answer(struct broker *b, const struct peer *to, const zmq_msg_t *ser
 		reply.message_id = h->message_id;
 		CHECK(header_write(&reply.base, &b->out, &bytes, &size, &ignored) == 0);
 		frames_add(&f, bytes, size);
-		arena_done(&b->out);
+		arena_reset(&b->out);
 	}
 	frames_add(&f, body, n);
 	account_served(b, n);
@@ -255,5 +255,5 @@ void admin_on_frames(struct broker *b, const struct peer *from, struct member_ke
 	if (rc < 0)
 		broker_refuse(b, from, rf.service, h ? &h->message_id : NULL,
 			      h ? h->traceparent : NULL);
-	arena_done(&b->arena);
+	arena_reset(&b->arena);
 }

@@ -134,7 +134,7 @@ int backend_say_hello(struct broker *b, struct worker *w)
 	CHECK(header_write(&hello.base, &b->out, &bytes, &n, &ignored) == 0);
 	broker_frames(&f, &w->peer, BUS_MDP_WORKER, BUS_W_HEARTBEAT);
 	frames_add(&f, bytes, n);
-	arena_done(&b->out);
+	arena_reset(&b->out);
 	w->said_us = b->now_us;
 	return broker_send(b, SIDE_BACKEND, &f);
 }
@@ -538,5 +538,5 @@ void backend_on_frames(struct broker *b, const struct peer *from, struct member_
 		on_known(b, w, f, command);
 	else
 		on_unknown(b, from, key, f, command);
-	arena_done(&b->arena);
+	arena_reset(&b->arena);
 }

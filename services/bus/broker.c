@@ -99,7 +99,7 @@ static void add_error_header(struct broker *b, struct frames *f, const char *tra
 		h->message_id = *message_id;
 	CHECK(header_write(&h->base, &b->out, &bytes, &n, &ignored) == 0);
 	frames_add(f, bytes, n);
-	arena_done(&b->out);
+	arena_reset(&b->out);
 }
 
 static bool send_to_client(struct broker *b, const struct peer *to, struct frames *f)

@@ -167,6 +167,7 @@ static int make_caller(struct broker *b, struct pending *p, const char *service,
 	const char *feeds[RIGHTS_FEEDS_MAX];
 	Bus__Caller caller = BUS__CALLER__INIT;
 	uint8_t *bytes;
+	size_t n;
 	int rc;
 
 	caller.member = p->member->name;
@@ -178,13 +179,12 @@ static int make_caller(struct broker *b, struct pending *p, const char *service,
 		caller.n_feeds = rights_feeds(p->member->rights, &q, feeds);
 		caller.feeds = feeds;
 	}
-	rc = header_write(&caller.base, &b->arena, &bytes, &p->caller_len, &b->err);
-	if (rc == 0 && p->caller_len + TIME_LEFT_BYTES > HEADER_MAX_BYTES)
+	rc = header_write(&caller.base, &b->arena, &bytes, &n, &b->err);
+	if (rc == 0 && n + TIME_LEFT_BYTES > HEADER_MAX_BYTES)
 		rc = err_set(&b->err, &err_too_large, "on_behalf_of", "on_behalf_of");
 	if (rc < 0)
 		return rc;
-	p->caller = base_alloc(p->caller_len);
-	memcpy(p->caller, bytes, p->caller_len);
+	pending_set_caller(p, bytes, n);
 	return 0;
 }
 
@@ -386,5 +386,5 @@ void member_on_frames(struct broker *b, const struct peer *from, struct member_k
 	}
 	if (rc < 0)
 		refuse(b, from, key, &rf, h);
-	arena_done(&b->arena);
+	arena_reset(&b->arena);
 }

@@ -9,6 +9,7 @@
 #define SLOTS       2048 /* x 20 ms = 41 s; longer deadlines pass by and stay */
 #define RANDOM_POOL 4096
 #define ID_BITS     14
+#define CALLER_ROOM 192 /* a member and a short subject */
 
 struct pending_table {
 	uint32_t max, n_made, count;
@@ -43,8 +44,10 @@ void pending_table_free(struct pending_table *t)
 	for (uint32_t i = 0; i < t->n_made; i++)
 		if (t->entries[i]->state != PENDING_FREE)
 			pending_remove(t, t->entries[i]);
-	for (uint32_t i = 0; i < t->n_made; i++)
+	for (uint32_t i = 0; i < t->n_made; i++) {
+		free(t->entries[i]->caller);
 		free(t->entries[i]);
+	}
 	free(t->entries);
 	free(t);
 }
@@ -106,6 +109,20 @@ static void unlink_id(struct pending_table *t, struct pending *p)
 	*at = p->next_by_id;
 }
 
+/* All but what an entry keeps from one request to the next. */
+static void clear_entry(struct pending *p)
+{
+	uint32_t index = p->index, generation = p->generation + 1;
+	uint8_t *caller = p->caller;
+	size_t room = p->caller_room;
+
+	memset(p, 0, sizeof(*p));
+	p->index = index;
+	p->generation = generation;
+	p->caller = caller;
+	p->caller_room = room;
+}
+
 /* The tick in which the deadline has surely passed. */
 static int64_t tick_of(int64_t deadline_us)
 {
@@ -116,15 +133,10 @@ struct pending *pending_add(struct pending_table *t, int64_t now_us, int64_t dea
 			    size_t bytes, const uint8_t message_id[static 16])
 {
 	struct pending *p = take_entry(t), **bucket = bucket_of(t, message_id);
-	uint32_t index, generation;
 
 	if (!p)
 		return NULL;
-	index = p->index;
-	generation = p->generation + 1;
-	memset(p, 0, sizeof(*p));
-	p->index = index;
-	p->generation = generation;
+	clear_entry(p);
 	p->state = PENDING_NEW;
 	p->arrival_us = now_us;
 	p->deadline_us = deadline_us;
@@ -143,6 +155,17 @@ struct pending *pending_add(struct pending_table *t, int64_t now_us, int64_t dea
 	return p;
 }
 
+void pending_set_caller(struct pending *p, const void *bytes, size_t n)
+{
+	if (n > p->caller_room) {
+		free(p->caller);
+		p->caller_room = n < CALLER_ROOM ? CALLER_ROOM : n;
+		p->caller = base_alloc(p->caller_room);
+	}
+	memcpy(p->caller, bytes, n);
+	p->caller_len = n;
+}
+
 void pending_remove(struct pending_table *t, struct pending *p)
 {
 	CHECK(p->state != PENDING_FREE);
@@ -150,8 +173,11 @@ void pending_remove(struct pending_table *t, struct pending *p)
 	unlink_id(t, p);
 	zmq_msg_close(&p->header);
 	zmq_msg_close(&p->body);
-	free(p->caller);
-	p->caller = NULL;
+	if (p->caller_room > CALLER_ROOM) {
+		free(p->caller);
+		p->caller = NULL;
+		p->caller_room = 0;
+	}
 	p->state = PENDING_FREE;
 	t->count--;
 	t->bytes -= p->bytes;

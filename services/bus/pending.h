@@ -57,8 +57,8 @@ struct pending {
 	int64_t arrival_us, deadline_us; /* monotonic */
 	size_t bytes;
 	zmq_msg_t header, body; /* empty once dispatched, unless it may be repeated */
-	uint8_t *caller;        /* the caller frame but for time_left_ms */
-	size_t caller_len;
+	uint8_t *caller;        /* the caller frame but for time_left_ms; its room is kept */
+	size_t caller_len, caller_room;
 	char trace_id[33];
 	struct record record;      /* what is known of it so far */
 	TAILQ_ENTRY(pending) link; /* in a queue, or in its worker's hands */
@@ -75,6 +75,8 @@ size_t pending_bytes(const struct pending_table *t);
 /* A fresh entry with a new token, in the wheel; NULL when the table is full. */
 struct pending *pending_add(struct pending_table *t, int64_t now_us, int64_t deadline_us,
 			    size_t bytes, const uint8_t message_id[static 16]);
+/* The caller frame but for time_left_ms: a copy. */
+void pending_set_caller(struct pending *p, const void *bytes, size_t n);
 /* Forgets the entry and its frames; its token finds nothing from now on. */
 void pending_remove(struct pending_table *t, struct pending *p);
 

@@ -38,6 +38,27 @@ static void arena_pieces_are_zeroed_and_aligned(void **state)
 	arena_done(&arena);
 }
 
+static void arena_reset_gives_zeroed_pieces_again(void **state)
+{
+	struct arena arena;
+
+	(void)state;
+	arena_init(&arena, 1 << 20);
+	arena_reset(&arena);
+	for (size_t round = 0; round < 50; round++) {
+		for (size_t i = 0; i < round * 20; i++) {
+			uint8_t *p = arena_alloc(&arena, 33);
+
+			for (size_t j = 0; j < 33; j++)
+				assert_int_equal(p[j], 0);
+			memset(p, 0xff, 33);
+		}
+		arena_reset(&arena);
+		assert_int_equal(arena.used, 0);
+	}
+	arena_done(&arena);
+}
+
 static void arena_stops_at_its_cap(void **state)
 {
 	struct arena arena;
@@ -289,6 +310,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(arena_pieces_are_zeroed_and_aligned),
+		cmocka_unit_test(arena_reset_gives_zeroed_pieces_again),
 		cmocka_unit_test(arena_stops_at_its_cap),
 		cmocka_unit_test(arena_large_piece_between_small_ones),
 		cmocka_unit_test(buf_grows_and_stops_at_max),

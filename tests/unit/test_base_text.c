@@ -442,9 +442,30 @@ static void key_files_have_their_exact_size(void **state)
 	assert_int_equal(crypt_read_key(path, key, 32), ERR_INVALID);
 }
 
+/* Wherever it stands, among what is looked at eight bytes at a time too. */
+static void utf8_is_looked_at_byte_by_byte(void **state)
+{
+	char text[41];
+
+	(void)state;
+	for (size_t at = 0; at < 38; at++) {
+		memset(text, 'a', sizeof(text));
+		assert_true(utf8_valid(text, 40));
+		text[at] = 0;
+		assert_false(utf8_valid(text, 40));
+		text[at] = 1;
+		assert_true(utf8_valid(text, 40));
+		text[at] = (char)0x80;
+		assert_false(utf8_valid(text, 40));
+		memcpy(text + at, "ế", 3);
+		assert_int_equal(utf8_valid(text, 40), at + 3 <= 40);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(utf8_is_looked_at_byte_by_byte),
 		cmocka_unit_test(utf8_validity),
 		cmocka_unit_test(utf8_lengths_and_cuts),
 		cmocka_unit_test(utf8_forms),
