@@ -240,6 +240,9 @@ chaos: ## kill every process at every named point while dossiers are played (abo
 
 # --- benchmarks: each tests/bench/bench_*.c is a program; tests/bench/bench.h has the report ---
 
+# One compares with RabbitMQ, where librabbitmq is installed; it is no dependency.
+RABBITMQ := $(shell pkg-config --exists librabbitmq 2>/dev/null && echo yes)
+$(B)/tests/bench/bench_bus_rabbitmq.o: CFLAGS_ALL += $(if $(RABBITMQ),-DHAVE_RABBITMQ)
 BENCH_C := $(sort $(wildcard tests/bench/bench_*.c))
 BENCH_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(BENCH_C))
 define bench_rules
@@ -248,7 +251,7 @@ $(B)/tests/bench/$(1): $(B)/tests/bench/$(1).o $(B)/tests/bench/bench.o \
 	@mkdir -p $$(@D)
 	@echo "  LD     $$@"
 	@$(CC) $(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $(SUPPORT_LIB) $(LIB) -Wl,--end-group \
-		$$(PKG_LIBS) -lcmocka
+		$$(PKG_LIBS) -lcmocka -Wl,--as-needed -lsodium $(if $(RABBITMQ),-lrabbitmq)
 endef
 $(foreach t,$(patsubst tests/bench/%.c,%,$(BENCH_C)) check,$(eval $(call bench_rules,$(t))))
 

@@ -16,6 +16,7 @@
 #define FDS_MAX        (1 << 20)
 #define SLICE          256        /* connections metered each tick */
 #define RSS_STEP_BYTES (16 << 20) /* this much more resident memory: all of them */
+#define EVENTS_MAX     4096       /* of one side each tick */
 #define EVENT_BYTES    6          /* of a monitor's first frame */
 #define QUIET_US       60000000LL /* in that time ... */
 #define QUIET_BYTES    4096       /* ... heartbeats may make so many bytes of no message */
@@ -50,7 +51,6 @@ struct watch {
 	struct connections *connections;
 	enum broker_side side;
 	void *socket, *monitor;
-	struct loop_socket *loop_socket;
 	uint64_t messages;
 	unsigned open;
 	struct metric *open_metric, *closed, *accept_failed;
@@ -287,7 +287,7 @@ static bool read_event(struct watch *w)
 	uint16_t event;
 	int32_t value;
 
-	if (!frames_recv(&f, w->monitor))
+	if (!w->monitor || !frames_recv(&f, w->monitor))
 		return false;
 	if (frame_size(&f.part[0]) == EVENT_BYTES) {
 		memcpy(&event, frame_data(&f.part[0]), sizeof(event));
@@ -298,14 +298,7 @@ static bool read_event(struct watch *w)
 	return true;
 }
 
-static void on_monitor(void *arg, int budget)
-{
-	while (budget-- > 0 && read_event(arg))
-		;
-}
-
-int connections_watch(struct connections *c, struct loop *loop, void *context, void *socket,
-		      enum broker_side side)
+int connections_watch(struct connections *c, void *context, void *socket, enum broker_side side)
 {
 	struct watch *w = &c->sides[side];
 	char endpoint[64];
@@ -319,8 +312,6 @@ int connections_watch(struct connections *c, struct loop *loop, void *context, v
 	if (!w->monitor || !socket_set_int(w->monitor, ZMQ_RCVHWM, 0) ||
 	    !socket_set_int(w->monitor, ZMQ_LINGER, 0) || zmq_connect(w->monitor, endpoint) < 0)
 		return -1;
-	w->loop_socket = loop_socket_add(loop, socket_fd(w->monitor), socket_has_input, w->monitor,
-					 on_monitor, w);
 	return 0;
 }
 
@@ -328,13 +319,19 @@ void connections_unwatch(struct connections *c, enum broker_side side)
 {
 	struct watch *w = &c->sides[side];
 
-	loop_socket_remove(w->loop_socket);
 	if (w->socket)
 		zmq_socket_monitor(w->socket, NULL, 0);
 	if (w->monitor)
 		zmq_close(w->monitor);
-	w->loop_socket = NULL;
 	w->socket = w->monitor = NULL;
+}
+
+/* Here and not in the loop, which would ask the monitors at each turn. */
+static void read_events(struct connections *c)
+{
+	for (int i = 0; i < SIDES; i++)
+		for (int n = 0; n < EVENTS_MAX && read_event(&c->sides[i]); n++)
+			;
 }
 
 /* --- messages --- */
@@ -418,6 +415,7 @@ void connections_tick(struct connections *c, int64_t now_us)
 	unsigned left = is_pressed(c) ? FDS_MAX : SLICE;
 
 	c->now_us = now_us;
+	read_events(c);
 	for (int i = 0; i < c->n_fds && left > 0; i++) {
 		struct connection *conn = c->by_fd[c->next_fd++ % c->n_fds];
 

@@ -16,7 +16,6 @@
 #include <stddef.h>
 
 #include "common/bus/frame.h"
-#include "common/loop/loop.h"
 #include "services/bus/pending.h"
 
 struct connections;
@@ -31,8 +30,7 @@ struct connections *connections_new(const struct connections_limits *limits);
 void connections_free(struct connections *c);
 
 /* Watches a side's socket, before it is bound. 0, or -1 when libzmq refuses. */
-int connections_watch(struct connections *c, struct loop *loop, void *context, void *socket,
-		      enum broker_side side);
+int connections_watch(struct connections *c, void *context, void *socket, enum broker_side side);
 /* Before the socket is closed. */
 void connections_unwatch(struct connections *c, enum broker_side side);
 
@@ -40,7 +38,7 @@ void connections_unwatch(struct connections *c, enum broker_side side);
 void connections_heard(struct connections *c, const struct peer *from, zmq_msg_t *part);
 /* This message may be sent. False: the peer does not read, and its connection was shut down. */
 bool connections_may_send(struct connections *c, enum broker_side side, const struct frames *f);
-/* Meters. Call every 100 ms or so. */
+/* Reads the monitors and meters. Call every 100 ms or so. */
 void connections_tick(struct connections *c, int64_t now_us);
 
 #endif

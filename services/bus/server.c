@@ -269,7 +269,7 @@ static int side_open(struct server *srv, enum broker_side which)
 	side->side = which;
 	side->socket = zmq_socket(srv->context, ZMQ_ROUTER);
 	if (!side->socket || !set_options(side->socket, &srv->config, which) ||
-	    connections_watch(srv->connections, srv->loop, srv->context, side->socket, which) < 0) {
+	    connections_watch(srv->connections, srv->context, side->socket, which) < 0) {
 		log_error("bus.socket", LOG_STR("err", zmq_strerror(errno)));
 		return -1;
 	}
