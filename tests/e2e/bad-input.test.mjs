@@ -192,7 +192,7 @@ describe('a filing that breaks rules', () => {
     ['a component nobody asked for', { components: [...filing().components, { code: 'la-thu', paperCopies: 1 }] }, 'UNKNOWN_COMPONENT', 'components[2].code'],
     ['a component twice', { components: [...filing().components, filing().components[0]] }, 'DUPLICATE_COMPONENT', 'components[2].code'],
     ['a form field left out', { form: filing().form.slice(1) }, 'MISSING_FORM_FIELD', undefined],
-    ['a capital that is no number', { form: [...filing().form.slice(0, 3), { name: 'von', value: 'nhiều' }] }, 'BAD_INTEGER', 'form[3].value'],
+    ['a capital that is no number', { form: [...filing().form.slice(0, 3), { name: 'von', value: 'nhiều' }] }, 'BAD_MONEY', 'form[3].value'],
   ];
   for (const [name, changes, code, field, person = people.wardClerk] of cases) {
     it(`${name}: ${code}`, async () => {

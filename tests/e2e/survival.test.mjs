@@ -78,9 +78,12 @@ describe('every process is killed while filings go on', () => {
     assert.deepEqual(events.map((one) => one.pos), events.map((_, i) => i + 1));
     assert.equal(new Set(events.map((one) => one.id.toString('hex'))).size, events.length);
     const types = Map.groupBy(events, (one) => one.subject);
-    for (const code of codes)
-      assert.deepEqual(types.get(code).map((one) => one.type),
+    const told = (code, notice) => types.get(code).filter((one) => (one.type === 'dossier.notice') === notice);
+    for (const code of codes) {
+      assert.deepEqual(told(code, false).map((one) => one.type),
         ['dossier.submitted', 'dossier.accepted', 'dossier.payment_requested'], code);
+      assert.equal(told(code, true).length, new Set(told(code, true).map((one) => one.version)).size, code);
+    }
   });
 
   it('each has one order in payment, and one event of it', async () => {

@@ -74,13 +74,13 @@ export class Bus {
     if (protocol.toString() === 'MDPC02' && command[0] === 0x03 && head?.subarray(0, 4).equals(MAGIC))
       reply.header = decode('lgsp.bus.v1.ReplyHeader', head.subarray(4));
     const id = Buffer.from(reply.header?.messageId ?? []).toString('hex');
-    const waiting = this.#waiting.get(id) ?? (id === '' ? this.#unread.shift() : undefined);
+    const waiting = this.#waiting.get(id) ?? this.#unread.shift();
     this.#waiting.delete(id);
     waiting?.(reply);
   }
 
   // Sends frames as they are; resolves with the reply to message id, or (id null) with the next one
-  // the broker could not attribute.
+  // nobody else waits for: a header that cannot be read may still name its request.
   async sendRaw(frames, id, ms = 10_000) {
     const answer = new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
