@@ -1,4 +1,7 @@
-/* Due dates by command: counted again with the calendar and the hours of today. */
+/*
+ * Due dates by command: the one extension, and counting again with the calendar and the hours of
+ * today.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +22,84 @@ static const struct db_stmt lock_codes = {
 static const struct db_stmt lock_agency = {
 	"SELECT code FROM dossier WHERE competent_agency = $1 AND state IN (2, 4, 5, 6, 8)"
 	" AND due_at IS NOT NULL AND code > $2 ORDER BY code LIMIT $3 FOR UPDATE"};
+
+static const struct db_stmt insert_extension = {
+	"INSERT INTO extension (dossier, version, at, due_before, due_after, working_days, to_day,"
+	" reason, apology) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"};
+
+/* --- the extension --- */
+
+/* Moves the due date of the locked dossier, when that is allowed. */
+static int extend(struct call *c, struct dossier *d, struct rules_extension extension)
+{
+	const struct rules_extendable of = {
+		.due_us = d->due_us, .paused_us = d->paused_us, .extended = d->extended};
+	struct due_office office;
+	struct calendar_due due;
+	int r;
+
+	if (due_office_get(c, d->agencies.competent, &office) < 0)
+		return c->err.status;
+	due = rules_due_extended(&office.office, d->due_us, extension);
+	r = rules_check_extend(&of, c->now_us, due.due_us, &c->err);
+	if (r == 0)
+		due_move(d, &office, due);
+	due_office_put(&office);
+	d->extended = true;
+	return r;
+}
+
+static void add_extension(struct call *c, const struct dossier *d, int64_t before_us,
+			  struct rules_extension e, const char *apology)
+{
+	tx_add(c, &insert_extension, DB_TEXT(d->code), DB_INT4(d->version), DB_TIME(c->now_us),
+	       DB_TIME(before_us), DB_TIME(d->due_us), DB_INT4(e.working_days),
+	       e.working_days > 0 ? DB_NULL : DB_DATE(e.to_day), DB_TEXT(d->why), DB_TEXT(apology));
+}
+
+static void extended_event(struct call *c, const struct dossier *d, int64_t before_us)
+{
+	Dossier__DossierExtended ev = DOSSIER__DOSSIER_EXTENDED__INIT;
+
+	ev.code = d->code;
+	ev.agency_code = d->agencies.holder;
+	ev.reason = d->why;
+	ev.due_before_us = before_us;
+	ev.due_us = d->due_us;
+	ev.due_provisional = d->due_provisional;
+	dossier_tell(c, d, RULES_EXTEND, "dossier.extended", &ev.base);
+}
+
+DOSSIER_HANDLER(extend, Extend)
+{
+	struct call *c = call_of(data);
+	Dossier__ExtendReply out = DOSSIER__EXTEND_REPLY__INIT;
+	struct rules_extension extension;
+	const char *apology = dossier_nfc(c, in->apology);
+	struct dossier d;
+	int64_t before_us;
+
+	(void)svc;
+	rules_check_extension(in->working_days, in->due_date, &extension, &c->err);
+	if (c->err.status != 0 ||
+	    rules_reason(RULES_REASON_EXTENSION, in->reason, "reason", &c->err) < 0 ||
+	    dossier_check_note(c, in->apology, 1) < 0 ||
+	    dossier_take(c, in->code, RULES_EXTEND, &d) < 0)
+		return call_fail(c);
+	before_us = d.due_us;
+	d.why = in->reason;
+	if (extend(c, &d, extension) < 0)
+		return call_fail(c);
+	dossier_save(c, &d, rules_action_name(RULES_EXTEND), apology);
+	add_extension(c, &d, before_us, extension, apology);
+	extended_event(c, &d, before_us);
+	out.version = d.version;
+	out.due_us = d.due_us;
+	out.due_provisional = d.due_provisional;
+	if (tx_commit(c, &out.base) < 0)
+		return call_fail(c);
+	reply(&out, data);
+}
 
 /* --- recounting --- */
 

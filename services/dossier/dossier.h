@@ -196,6 +196,11 @@ int due_office_get(struct call *c, const char *agency_code, struct due_office *r
 void due_office_put(struct due_office *office);
 /* The dossier's due date, with what it was counted with. */
 void due_set(struct dossier *d, const struct due_office *office, struct calendar_due due);
+/*
+ * The same for a date that was moved, not counted as a whole: one that is provisional stays so, and
+ * keeps the version of the calendar it was counted with, for the job to count it again.
+ */
+void due_move(struct dossier *d, const struct due_office *office, struct calendar_due due);
 
 /*
  * Queues the reading of what has moved the due date since the clock runs; due_recount() counts it
@@ -337,6 +342,7 @@ DOSSIER_HANDLER(proof, Proof);
 DOSSIER_HANDLER(import_legacy, ImportLegacy);
 DOSSIER_HANDLER(sync_pending, SyncPending);
 DOSSIER_HANDLER(sync_report, SyncReport);
+DOSSIER_HANDLER(extend, Extend);
 DOSSIER_HANDLER(recount_due, RecountDue);
 DOSSIER_HANDLER(list_late_answers, ListLateAnswers);
 DOSSIER_HANDLER(statistics, Statistics);

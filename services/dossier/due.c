@@ -62,6 +62,14 @@ void due_set(struct dossier *d, const struct due_office *office, struct calendar
 	d->directory_pos = office->directory_pos;
 }
 
+void due_move(struct dossier *d, const struct due_office *office, struct calendar_due due)
+{
+	if (d->due_provisional)
+		d->due_us = due.due_us;
+	else
+		due_set(d, office, due);
+}
+
 void due_touch(struct call *c, const struct dossier *d)
 {
 	tx_add(c, &touch, DB_TEXT(d->code), DB_INT4(d->calendar_version),

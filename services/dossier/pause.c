@@ -18,10 +18,6 @@ int dossier_start_clock(struct call *c, struct dossier *d)
 	return 0;
 }
 
-/*
- * A due date that is provisional stays so, and keeps the version of the calendar it was counted
- * with: the job counts it again as a whole.
- */
 static int move_due(struct call *c, struct dossier *d, struct rules_pause pause)
 {
 	struct due_office office;

@@ -36,6 +36,7 @@ static const struct rpc_row rows[] = {
 	{"ImportLegacy", RPC_INTERNAL, RPC_EFFECT, ""},
 	{"SyncPending", RPC_SYSTEM, RPC_READ, ""},
 	{"SyncReport", RPC_SYSTEM, RPC_EFFECT, ""},
+	{"Extend", RPC_STAFF, RPC_EFFECT, "officer leader"},
 	{"RecountDue", RPC_STAFF, RPC_EFFECT, "leader operator"},
 	{"Statistics", RPC_STAFF, RPC_READ, "leader statistician operator"},
 	{"ListLateAnswers", RPC_STAFF, RPC_READ, "clerk officer leader statistician operator"},

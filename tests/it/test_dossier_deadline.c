@@ -192,6 +192,91 @@ static void test_who_may_not_count_again(void **state)
 	ask_done(&a);
 }
 
+/* --- extension --- */
+
+static int extend_it(struct ask *a, const struct person *who, const char *code, uint32_t days,
+		     Dossier__ExtendReply **out)
+{
+	return CALL(a, who, Extend, extend, out, in_.code = code; in_.reason = "complexity";
+		    in_.apology = "Xin lỗi vì sự chậm trễ"; in_.working_days = days);
+}
+
+static void test_one_extension_with_an_apology(void **state)
+{
+	Dossier__RecountDueReply *again;
+	Dossier__ExtendReply *out;
+	Dossier__GetReply *got;
+	char code[64], sql[240];
+	const char *codes[] = {code};
+	struct ask a;
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	accepted(&a, "2024-09-10 09:00", code);
+	assert_int_equal(due_of(code), moment("2024-09-13 17:30"));
+	set_clock("2024-09-13 17:30");
+	assert_int_equal(extend_it(&a, &officer, code, 3, &out), 0);
+	assert_int_equal(out->due_us, moment("2024-09-18 17:30"));
+	assert_int_equal(extend_it(&a, &officer, code, 3, NULL), ERR_CONFLICT);
+	assert_true(ask_has(&a, "ALREADY_EXTENDED", "code"));
+	assert_int_equal(get_it(&a, &clerk, code, &got), 0);
+	assert_string_equal(got->history[2]->action, "extend");
+	assert_string_equal(got->history[2]->note, "Xin lỗi vì sự chậm trễ");
+	assert_true(got->dossier->extended);
+	snprintf(sql, sizeof(sql),
+		 "SELECT working_days FROM extension WHERE dossier = '%s' AND version = 3"
+		 " AND reason = 'complexity' AND due_before = '2024-09-13 17:30+07'",
+		 code);
+	assert_int_equal(count(sql), 3);
+	relay_all();
+	assert_int_equal(count_events("dossier.extended", code), 1);
+	assert_int_equal(count_events("dossier.notice", code), 2); /* accepted, extended */
+	/* Counted again, it stays extended; a day off before the first date moves both. */
+	assert_int_equal(recount(&a, &leader, codes, 1, &again), 0);
+	assert_false(again->items[0]->changed);
+	pg_exec(rig.pg, "dossier", "INSERT INTO ref_calendar_day VALUES ('2024-09-12', 'OFF')");
+	put_calendar(4, "2024-12-31");
+	assert_int_equal(recount(&a, &leader, codes, 1, &again), 0);
+	assert_int_equal(again->items[0]->due_us, moment("2024-09-19 17:30"));
+	ask_done(&a);
+}
+
+static void test_extensions_that_are_refused(void **state)
+{
+	char code[64], filed[64], secret[64];
+	struct filing f;
+	struct ask a;
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	accepted(&a, "2024-10-01 09:00", code);
+	assert_int_equal(extend_it(&a, &officer, code, 0, NULL), ERR_INVALID);
+	assert_int_equal(CALL(&a, &officer, Extend, extend, NULL, in_.code = code;
+			      in_.reason = "laziness"; in_.apology = "x"; in_.working_days = 1),
+			 ERR_INVALID);
+	assert_true(ask_has(&a, "UNKNOWN_REASON", "reason"));
+	assert_int_equal(CALL(&a, &officer, Extend, extend, NULL, in_.code = code;
+			      in_.reason = "complexity"; in_.working_days = 1),
+			 ERR_INVALID); /* without an apology */
+	assert_int_equal(CALL(&a, &officer, Extend, extend, NULL, in_.code = code;
+			      in_.reason = "complexity"; in_.apology = "x";
+			      in_.due_date = "2024-10-03"),
+			 ERR_INVALID);
+	assert_true(ask_has(&a, "DUE_DATE_NOT_LATER", "due_date"));
+	assert_int_equal(extend_it(&a, &clerk, code, 1, NULL), ERR_DENIED);
+	assert_int_equal(extend_it(&a, &district, code, 1, NULL), ERR_DENIED);
+	make_plain(&f);
+	file_one(&a, &f, filed, secret);
+	assert_int_equal(extend_it(&a, &officer, filed, 1, NULL), ERR_CONFLICT);
+	set_clock("2024-10-04 17:31");
+	assert_int_equal(extend_it(&a, &officer, code, 1, NULL), ERR_CONFLICT);
+	assert_true(ask_has(&a, "DUE_DATE_PASSED", "code"));
+	/* What was refused leaves nothing. */
+	assert_int_equal(due_of(code), moment("2024-10-04 17:30"));
+	assert_int_equal(number_of("version", code), 2);
+	ask_done(&a);
+}
+
 /* --- answers --- */
 
 static int late_list(struct ask *a, const struct person *who, const char *agency, bool open,
@@ -291,6 +376,8 @@ int main(void)
 		cmocka_unit_test(test_due_dates_change_by_command_only),
 		cmocka_unit_test(test_an_agency_is_counted_page_by_page),
 		cmocka_unit_test(test_who_may_not_count_again),
+		cmocka_unit_test(test_one_extension_with_an_apology),
+		cmocka_unit_test(test_extensions_that_are_refused),
 		cmocka_unit_test(test_online_filings_are_answered_in_eight_hours),
 		cmocka_unit_test(test_lists_of_late_answers_are_bounded),
 	};
