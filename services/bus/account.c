@@ -39,6 +39,7 @@ void account_begin(struct broker *b, const struct member_key *key)
 	r->unknown = r->by_worker = r->has_id = false;
 	r->trace_id[0] = r->service[0] = r->method[0] = r->subject[0] = r->purpose[0] = '\0';
 	r->code[0] = r->worker[0] = '\0';
+	r->provider = "";
 }
 
 /* id, protocol, command, service; what follows is counted. */
@@ -117,6 +118,7 @@ void account_dispatched(struct broker *b, struct pending *p, const struct worker
 	p->record.dispatched_us = wall_us(b, b->now_us);
 	p->record.dispatches = p->dispatches;
 	memcpy(p->record.worker, w->instance, sizeof(w->instance));
+	p->record.provider = w->key->member->name;
 }
 
 void account_reply(struct broker *b, struct pending *p, size_t bytes)

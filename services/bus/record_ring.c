@@ -64,7 +64,7 @@ bool record_ring_settle(struct record_ring *ring)
 {
 	if (ring->gap.gap == 0)
 		return false;
-	ring->gap.member = "";
+	ring->gap.member = ring->gap.provider = "";
 	if (!put_one(ring, &ring->gap))
 		return true;
 	ring->gap.gap = 0;

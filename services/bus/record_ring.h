@@ -20,7 +20,8 @@
 
 /* lgsp.bus.v1.Record in place; times are wall microseconds. gap > 0: so many have no record. */
 struct record {
-	const char *member; /* names live until the broker is freed; "" when unknown */
+	const char *provider; /* the last worker's member, as `member` */
+	const char *member;   /* names live until the broker is freed; "" when unknown */
 	uint64_t gap;
 	int64_t arrived_us, dispatched_us, answered_us, forwarded_us;
 	uint64_t request_bytes, reply_bytes;

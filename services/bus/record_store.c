@@ -235,6 +235,7 @@ void record_store_message(const struct record *r, Bus__Record *out)
 	out->attempt = r->attempt;
 	out->dispatches = r->dispatches;
 	out->worker = r->worker;
+	out->provider = r->provider;
 	out->code = r->code;
 	out->status = r->status == 0 ? COMMON__STATUS__STATUS_OK : (Common__Status)-r->status;
 	out->outcome = r->status == 0 ? COMMON__OUTCOME__OUTCOME_DONE

@@ -48,6 +48,7 @@ int ctl_reload(int argc, char **argv);
 int ctl_quota(int argc, char **argv);
 int ctl_records_query(int argc, char **argv);
 int ctl_records_verify(int argc, char **argv);
+int ctl_records_import(int argc, char **argv);
 int ctl_officer_appoint(int argc, char **argv);
 int ctl_officer_list(int argc, char **argv);
 int ctl_profile_check(int argc, char **argv);

@@ -49,6 +49,8 @@ static const struct ctl_command commands[] = {
 	 "[--member M] [--service S] [--method M] [--trace T] [--message-id ID] [--status S] "
 	 "[--code C] [--since TIME] [--until TIME] [--limit N] [--json] [DIR]",
 	 "operational records from the files, oldest first", ctl_records_query},
+	{"records import", "[--follow SECONDS] [--all] [DIR]",
+	 "report the usage of closed record files to the directory, each once", ctl_records_import},
 	{"records verify", "[DIR]", "check every record file and the chain they form",
 	 ctl_records_verify},
 	{"officer appoint",

@@ -188,6 +188,7 @@ static void add_registers(const struct profile *p, struct arena *arena,
 		in->systems[i]->owner_agency_code = c[SYSTEM_OWNER];
 		in->systems[i]->valid_from = c[SYSTEM_FROM];
 		in->systems[i]->valid_to = c[SYSTEM_TO];
+		in->systems[i]->citizen_facing = strcmp(c[SYSTEM_FACING], "true") == 0;
 	}
 }
 

@@ -66,7 +66,7 @@ static const struct csv_column category_columns[] = {
 static const struct csv_column system_columns[] = {
 	{"member", CSV_TEXT, NULL, 0, 200},           {"name", CSV_TEXT, NULL, 0, 200},
 	{"owner_agency_code", CSV_TEXT, NULL, 0, 35}, {"valid_from", CSV_DATE, NULL, 0, 0},
-	{"valid_to", CSV_MAYBE_DATE, NULL, 0, 0},
+	{"valid_to", CSV_MAYBE_DATE, NULL, 0, 0},     {"citizen_facing", CSV_BOOL, NULL, 0, 0},
 };
 
 static const struct csv_column procedure_columns[] = {

@@ -16,9 +16,9 @@
 #include "common/wire/pbjson.h"
 #include "services/ctl/ctl.h"
 
-#define NAMES_CAP (64u << 20)
-#define ENTRY_CAP (1u << 20)
-#define LINE_MAX_ 8192
+#define NAMES_CAP  (64u << 20)
+#define ENTRY_CAP  (1u << 20)
+#define LINE_BYTES 8192
 
 /* --- reading --- */
 
@@ -32,8 +32,8 @@ const char *records_dir(const char *given, bool quiet)
 static int each_of_file(const char *dir, const char *name,
 			void (*fn)(const struct records_entry *e, void *arg), void *arg)
 {
-	struct records_entry e = {.file = name, .broker = ""};
-	CLEANUP_FREE char *broker = NULL;
+	char broker[64] = "";
+	struct records_entry e = {.file = name, .broker = broker};
 	struct record_reader *r;
 	Bus__RecordEntry *entry;
 	struct arena arena;
@@ -47,7 +47,7 @@ static int each_of_file(const char *dir, const char *name,
 	arena_init(&arena, ENTRY_CAP);
 	while ((rc = record_next(r, &arena, &entry, &err)) > 0) {
 		if (entry->entry_case == BUS__RECORD_ENTRY__ENTRY_HEAD) {
-			e.broker = broker = base_strdup(entry->head->broker);
+			snprintf(broker, sizeof(broker), "%s", entry->head->broker);
 			e.business_offset_us = entry->head->business_offset_us;
 		}
 		e.entry = entry;
@@ -142,7 +142,7 @@ static void append_json(struct buf *out, const char *broker, const Bus__Record *
 {
 	struct buf json;
 
-	buf_init(&json, LINE_MAX_);
+	buf_init(&json, LINE_BYTES);
 	if (pbjson_write(&r->base, false, &json) == 0)
 		buf_printf(out, "{\"broker\":\"%s\"%s%s", broker, json.len > 2 ? "," : "",
 			   buf_str(&json) + 1);
@@ -177,7 +177,7 @@ static void query_one(const struct records_entry *e, void *arg)
 	if (e->entry->entry_case != BUS__RECORD_ENTRY__ENTRY_REQUEST ||
 	    !records_match(&q->filter, e->entry->request))
 		return;
-	buf_init(&line, LINE_MAX_);
+	buf_init(&line, LINE_BYTES);
 	records_line(&line, e->broker, e->entry->request, q->json);
 	free(q->lines[q->found % q->limit]);
 	q->lines[q->found++ % q->limit] = base_strdup(buf_str(&line));

@@ -65,6 +65,18 @@ void directory_set_calendar_days(Directory__DirectoryService_Service *svc,
  */
 int calendar_import(struct call *c, const Directory__Calendar *calendar);
 
+/* --- usage.c --- */
+
+void directory_report_usage(Directory__DirectoryService_Service *svc,
+			    const Directory__ReportUsageRequest *in,
+			    Directory__ReportUsageReply_Closure reply, void *data);
+void directory_get_usage_cursor(Directory__DirectoryService_Service *svc,
+				const Directory__GetUsageCursorRequest *in,
+				Directory__GetUsageCursorReply_Closure reply, void *data);
+/* directory.usage. */
+int directory_publish_usage(const struct svc_event *ev, struct arena *arena,
+			    struct svc_published *out);
+
 /* --- put.c: one dated row into its table --- */
 
 /*

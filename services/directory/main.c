@@ -7,6 +7,7 @@ static Directory__DirectoryService_Service handlers =
 
 static const struct svc_publication publications[] = {
 	{.feed = "directory.catalogue", .project = directory_publish_catalogue},
+	{.feed = "directory.usage", .project = directory_publish_usage},
 };
 
 static const struct svc service = {
@@ -15,7 +16,7 @@ static const struct svc service = {
 	.handlers = &handlers.base,
 	.publications = publications,
 	.n_publications = ARRAY_LEN(publications),
-	.schema_version = 2,
+	.schema_version = 3,
 };
 
 int main(int argc, char **argv)

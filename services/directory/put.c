@@ -41,14 +41,15 @@ static const struct db_stmt category_stmt = {
 	" (EXCLUDED.name_vi, EXCLUDED.name_en, EXCLUDED.valid_to)"
 	" RETURNING version"};
 static const struct db_stmt system_stmt = {
-	"INSERT INTO system AS t (member, name, owner_agency_code, valid_from, valid_to, version)"
-	" VALUES ($1, $2, $3, $4, $5,"
+	"INSERT INTO system AS t (member, name, owner_agency_code, valid_from, valid_to,"
+	" citizen_facing, version) VALUES ($1, $2, $3, $4, $5, $6,"
 	" (SELECT coalesce(max(version), 0) + 1 FROM system WHERE member = $1))"
 	" ON CONFLICT (member, valid_from) DO UPDATE SET name = EXCLUDED.name,"
 	" owner_agency_code = EXCLUDED.owner_agency_code, valid_to = EXCLUDED.valid_to,"
-	" version = EXCLUDED.version"
-	" WHERE (t.name, t.owner_agency_code, t.valid_to) IS DISTINCT FROM"
-	" (EXCLUDED.name, EXCLUDED.owner_agency_code, EXCLUDED.valid_to)"
+	" citizen_facing = EXCLUDED.citizen_facing, version = EXCLUDED.version"
+	" WHERE (t.name, t.owner_agency_code, t.valid_to, t.citizen_facing) IS DISTINCT FROM"
+	" (EXCLUDED.name, EXCLUDED.owner_agency_code, EXCLUDED.valid_to,"
+	" EXCLUDED.citizen_facing)"
 	" RETURNING version"};
 /* $8: source. A profile leaves what an appointment decided. */
 static const struct db_stmt officer_stmt = {
@@ -126,7 +127,8 @@ int put_category(struct call *c, const Directory__CategoryEntry *e)
 int put_system(struct call *c, const Directory__System *s)
 {
 	return tx_add(c, &system_stmt, DB_TEXT(s->member), DB_TEXT(put_nfc(c, s->name)),
-		      DB_TEXT(s->owner_agency_code), put_from(s->valid_from), put_to(s->valid_to));
+		      DB_TEXT(s->owner_agency_code), put_from(s->valid_from), put_to(s->valid_to),
+		      DB_BOOL(s->citizen_facing));
 }
 
 int put_hours(struct call *c, const Directory__Hours *h)

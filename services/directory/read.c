@@ -13,7 +13,7 @@ static const struct db_stmt agencies_on = {
 	" FROM agency WHERE valid_from <= $1 AND valid_to >= $1 AND ($2 = '' OR parent_code = $2)"
 	" AND code > $3 ORDER BY code LIMIT $4"};
 static const struct db_stmt systems_all = {
-	"SELECT member, name, owner_agency_code, valid_from, valid_to FROM system"
+	"SELECT member, name, owner_agency_code, valid_from, valid_to, citizen_facing FROM system"
 	" ORDER BY member, valid_from"};
 static const struct db_stmt category_all = {
 	"SELECT category, code, name_vi, name_en, valid_from, valid_to FROM category_entry"
@@ -60,6 +60,7 @@ static void read_system(struct call *c, int slot, int row, Directory__System *s)
 	s->owner_agency_code = db_get_text(&c->tx, slot, row, 2);
 	s->valid_from = row_date(c, slot, row, 3);
 	s->valid_to = row_date(c, slot, row, 4);
+	s->citizen_facing = db_get_bool(&c->tx, slot, row, 5);
 }
 
 static void read_category(struct call *c, int slot, int row, Directory__CategoryEntry *e)

@@ -19,6 +19,8 @@ static const struct rpc_row rows[] = {
 	{"SetCalendarDays", INSIDERS, RPC_EFFECT, "operator"},
 	{"GetHours", READERS, RPC_READ, ""},
 	{"ListSystems", INSIDERS, RPC_READ, "operator"},
+	{"ReportUsage", RPC_SYSTEM, RPC_EFFECT, ""},
+	{"GetUsageCursor", RPC_SYSTEM, RPC_READ, ""},
 	{"ListCategory", READERS, RPC_READ, ""},
 };
 

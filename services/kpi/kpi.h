@@ -67,6 +67,7 @@ int64_t rules_percent_hundredths(int64_t numerator, int64_t denominator);
 void counter_add(struct call *c, const char *indicator, const char *agency, int64_t at_us,
 		 bool in_numerator);
 
+int kpi_apply_directory(struct call *c, const struct svc_event *ev);
 int kpi_apply_dossier(struct call *c, const struct svc_event *ev);
 int kpi_apply_payment(struct call *c, const struct svc_event *ev);
 int kpi_apply_digitisation(struct call *c, const struct svc_event *ev);

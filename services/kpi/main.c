@@ -1,5 +1,4 @@
 #include "common/base/base.h"
-#include "common/svc/refdata.h"
 #include "services/kpi/kpi.h"
 
 extern const struct rpc_table kpi_rpcs;
@@ -7,7 +6,7 @@ extern const struct rpc_table kpi_rpcs;
 static Kpi__KpiService_Service handlers = KPI__KPI_SERVICE__INIT(kpi_);
 
 static const struct svc_consumer consumers[] = {
-	{.source = "directory", .apply = refdata_apply},
+	{.source = "directory", .apply = kpi_apply_directory},
 	{.source = "dossier", .apply = kpi_apply_dossier},
 	{.source = "payment", .apply = kpi_apply_payment},
 	{.source = "digitisation", .apply = kpi_apply_digitisation},
@@ -26,7 +25,7 @@ static const struct svc kpi_service = {
 	.n_consumers = ARRAY_LEN(consumers),
 	.publications = publications,
 	.n_publications = ARRAY_LEN(publications),
-	.schema_version = 1,
+	.schema_version = 2,
 };
 
 int main(int argc, char **argv)

@@ -51,6 +51,22 @@ static const struct db_stmt digitised = {
 			       "'Asia/Ho_Chi_Minh') AND d.finished_at < $4), "
 			       "count(*) FROM b"};
 
+/*
+ * R6-05: citizen-facing systems in operation on the day, and of them those with traffic in the
+ * period's months; and whether usage of any of these months was reported at all.
+ */
+static const struct db_stmt connected = {
+	KPI_AGENCIES ", s AS (SELECT DISTINCT member FROM fact_system WHERE citizen_facing "
+		     "AND valid_from <= $3 AND valid_to >= $3 AND " KPI_IN_AGENCIES(
+			     "owner_agency_code") ") "
+						  "SELECT (SELECT count(*) FROM s WHERE EXISTS "
+						  "(SELECT 1 FROM fact_usage u "
+						  "WHERE u.member = s.member AND u.month >= $4 AND "
+						  "u.month < $5 AND u.requests > 0)), "
+						  "(SELECT count(*) FROM s), "
+						  "(SELECT count(*) FROM fact_usage WHERE month >= "
+						  "$4 AND month < $5)"};
+
 static const struct db_stmt indicator_row = {"SELECT id, source FROM indicator WHERE id = $1"};
 static const struct db_stmt indicator_rows = {
 	"SELECT id, source FROM indicator ORDER BY ordinal, id"};
@@ -117,15 +133,31 @@ static int measure_digitised(struct call *c, const struct question *q, Kpi__Meas
 	return 0;
 }
 
+/* No traffic is a figure, no report of traffic is none. */
+static int measure_connected(struct call *c, const struct question *q, Kpi__Measure *m)
+{
+	int slot = call_query(c, &connected, DB_TEXT(q->agency), DB_BOOL(q->alone),
+			      DB_DATE(q->as_of), DB_DATE(q->period.from), DB_DATE(q->period.to));
+
+	if (slot < 0)
+		return slot;
+	set_ratio(m, db_get_int(&c->tx, slot, 0, 0), db_get_int(&c->tx, slot, 0, 1));
+	if (db_get_int(&c->tx, slot, 0, 2) == 0) {
+		m->measurable = false;
+		m->reason = "NO_USAGE";
+	}
+	return 0;
+}
+
 static const struct {
 	const char *id;
 	int (*measure)(struct call *c, const struct question *q, Kpi__Measure *m);
 } computed[] = {
-	{"R2-04", measure_flow},        {"R2-05", measure_payable_online},
-	{"R2-06", measure_flow},        {"R2-07", measure_digitised},
-	{"R2-12", measure_flow},        {"R2-13", measure_flow},
-	{"R2-16", measure_flow},        {"DOSSIER-ON-TIME", measure_flow},
-	{"TASK-ON-TIME", measure_flow},
+	{"R2-04", measure_flow},           {"R2-05", measure_payable_online},
+	{"R2-06", measure_flow},           {"R2-07", measure_digitised},
+	{"R2-12", measure_flow},           {"R2-13", measure_flow},
+	{"R2-16", measure_flow},           {"R6-05", measure_connected},
+	{"DOSSIER-ON-TIME", measure_flow}, {"TASK-ON-TIME", measure_flow},
 };
 
 /* Why an indicator that no computation is installed for cannot be measured. */

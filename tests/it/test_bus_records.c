@@ -68,6 +68,7 @@ static void answered_request_tells_all_its_times(void **state)
 	r = expect(f, "", "Say", S(OK), DONE, BY_WORKER);
 	assert_string_equal(r->member, CALLER);
 	assert_string_equal(r->service, "echo");
+	assert_string_equal(r->provider, SERVICE);
 	assert_string_equal(r->subject, "");
 	assert_int_equal(r->message_id.len, 16);
 	assert_memory_equal(r->message_id.data, f->message_id, 16);

@@ -14,6 +14,7 @@
 #include "common/base/base.h"
 #include "common/base/clock.h"
 #include "lgsp/digitisation/v1/events.pb-c.h"
+#include "lgsp/directory/v1/events.pb-c.h"
 #include "lgsp/dossier/v1/events.pb-c.h"
 #include "lgsp/kpi/v1/kpi.pb-c.h"
 #include "lgsp/payment/v1/events.pb-c.h"
@@ -33,7 +34,7 @@ static const struct busd_member members[] = {
 	{"kpi", "VN/GOV/H40/lgsp-kpi"},           {"dossier", "VN/GOV/H40/lgsp-dossier"},
 	{"payment", "VN/GOV/H40/lgsp-payment"},   {"digitisation", "VN/GOV/H40/lgsp-digitisation"},
 	{"task", "VN/GOV/H40/lgsp-task"},         {"gateway", "VN/GOV/H40/lgsp-gateway"},
-	{"operator", "VN/GOV/H40/lgsp-operator"},
+	{"operator", "VN/GOV/H40/lgsp-operator"}, {"directory", "VN/GOV/H40/lgsp-directory"},
 };
 
 static const char rights[] = "serve VN/GOV/H40/lgsp-kpi kpi\n"
@@ -41,6 +42,7 @@ static const char rights[] = "serve VN/GOV/H40/lgsp-kpi kpi\n"
 			     "serve VN/GOV/H40/lgsp-payment payment\n"
 			     "serve VN/GOV/H40/lgsp-digitisation digitisation\n"
 			     "serve VN/GOV/H40/lgsp-task task\n"
+			     "serve VN/GOV/H40/lgsp-directory directory\n"
 			     "grant VN/GOV/H40/lgsp-kpi * *\n"
 			     "feed VN/GOV/H40/lgsp-kpi * *\n"
 			     "grant VN/GOV/H40/lgsp-gateway * * acts_for\n"
@@ -51,8 +53,9 @@ static const char rights[] = "serve VN/GOV/H40/lgsp-kpi kpi\n"
 static const struct person statistician = {"statistician-1", "statistician", "H40"};
 static const struct person citizen = {"citizen-1", "citizen", ""};
 
-enum { DOSSIER, PAYMENT, DIGITISATION, TASK, PEERS };
-static const char *const peer_names[PEERS] = {"dossier", "payment", "digitisation", "task"};
+enum { DOSSIER, PAYMENT, DIGITISATION, TASK, DIRECTORY, PEERS };
+static const char *const peer_names[PEERS] = {"dossier", "payment", "digitisation", "task",
+					      "directory"};
 
 static struct {
 	struct pg *pg;
@@ -98,7 +101,7 @@ static void import_profile(void)
 		{"R2-06", "computed:payment"}, {"R2-07", "computed:x"},
 		{"R2-12", "computed:dossier"}, {"R2-16", "computed:x"},
 		{"R2-01", "reported"},         {"R2-08", "connector:portal"},
-		{"R2-18", "computed:dossier"}};
+		{"R2-18", "computed:dossier"}, {"R6-05", "computed:bus usage"}};
 	Kpi__Indicator rows[ARRAY_LEN(ids)], *list[ARRAY_LEN(ids)];
 	Kpi__Target target[2] = {KPI__TARGET__INIT, KPI__TARGET__INIT};
 	Kpi__Target *targets[] = {&target[0], &target[1]};
@@ -292,8 +295,58 @@ static void task(const char *id, const char *lead, const char *deadline, Task__S
 		publish(TASK, "task.confirmed", id, &c.base);
 }
 
+/* --- the register of systems, and their traffic --- */
+
+#define PORTAL   "VN/GOV/H40/portal"
+#define ONE_STOP "VN/GOV/H40/one-stop"
+#define OLD_DESK "VN/GOV/H40/old-desk"
+#define INSIDE   "VN/GOV/H40/inside"
+
+static void system_is(const char *member, const char *owner, bool facing, const char *to)
+{
+	Directory__DirectorySystemPut put = DIRECTORY__DIRECTORY_SYSTEM_PUT__INIT;
+	Directory__System s = DIRECTORY__SYSTEM__INIT;
+
+	put.system = &s;
+	s.member = member;
+	s.owner_agency_code = owner;
+	s.valid_from = "2021-01-01";
+	s.valid_to = to;
+	s.citizen_facing = facing;
+	publish(DIRECTORY, "directory.system_put", member, &put.base);
+}
+
+static void used(const char *member, const char *provider, const char *hour)
+{
+	Directory__DirectoryUsageReported event = DIRECTORY__DIRECTORY_USAGE_REPORTED__INIT;
+	Directory__UsageReport r = DIRECTORY__USAGE_REPORT__INIT;
+	Directory__UsageRow row = DIRECTORY__USAGE_ROW__INIT, *rows[] = {&row};
+
+	event.report = &r;
+	r.hour_us = moment(hour);
+	r.rows = rows;
+	r.n_rows = 1;
+	row.member = member;
+	row.provider = provider;
+	row.requests = 5;
+	publish(DIRECTORY, "directory.usage_reported", "usage/bus-1", &event.base);
+}
+
+static void play_usage(void)
+{
+	system_is(PORTAL, CITY, true, "");
+	system_is(ONE_STOP, OTHER, true, "");
+	system_is(OLD_DESK, OTHER, true, "2024-04-30");
+	system_is(INSIDE, CITY, false, "");
+	used(INSIDE, PORTAL, "2024-05-10T09:00:00+07:00");
+	used(INSIDE, PORTAL, "2024-05-10T10:00:00+07:00");
+	used(ONE_STOP, "", "2024-05-10T10:00:00+07:00"); /* refused: that connects nobody */
+	used(ONE_STOP, INSIDE, "2024-06-01T00:00:00+07:00");
+}
+
 static void play_all(void)
 {
+	play_usage();
 	procedure("1.1", 1000, "HX");
 	procedure("1.2", 2000, "X");
 	procedure("1.3", 0, "X");
@@ -401,6 +454,13 @@ static const struct {
 	{"R2-16", "", "2024-05", false, 1, 2, NO_GOAL, ""},
 	{"DOSSIER-ON-TIME", "", "2024-05", false, 4, 5, NO_GOAL, ""},
 	{"TASK-ON-TIME", "", "2024-05", false, 1, 2, NO_GOAL, ""},
+	/* Portal answered; one-stop was refused in May and asked in June; the old desk is gone. */
+	{"R6-05", "", "2024-05", false, 1, 2, NO_GOAL, ""},
+	{"R6-05", CITY, "2024-05", false, 1, 1, NO_GOAL, ""},
+	{"R6-05", OTHER, "2024-05", false, 0, 1, NO_GOAL, ""},
+	{"R6-05", "", "2024-Q2", false, 2, 2, NO_GOAL, ""},
+	{"R6-05", WARD_1, "2024-05", false, 0, 0, NONE, "NO_CASES"},
+	{"R6-05", "", "2024-03", false, 0, 3, NONE, "NO_USAGE"},
 	{"R2-01", "", "2024-05", false, 0, 0, NONE, "NO_REPORT"},
 	{"R2-08", "", "2024-05", false, 0, 0, NONE, "NOT_CONNECTED"},
 	{"R2-18", "", "2024-05", false, 0, 0, NONE, "NOT_COMPUTED"},
@@ -509,8 +569,8 @@ static void test_again(void **state)
 	pg_exec(rig.pg, "kpi",
 		"TRUNCATE counter, fact_procedure, fact_fee, fact_dossier, fact_rating, "
 		"fact_payment, "
-		"fact_record, fact_backlog, fact_task; DELETE FROM applied WHERE source <> "
-		"'directory'");
+		"fact_record, fact_backlog, fact_task, fact_system, fact_usage; "
+		"DELETE FROM applied");
 	svcd_restart(rig.svc);
 	wait_counted();
 	check_figures();

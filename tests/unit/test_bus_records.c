@@ -134,6 +134,7 @@ static struct seen read_file(struct fixture *f, const char *name)
 static struct record make(const char *method)
 {
 	struct record r = {.member = "VN/GOV/H40/one-stop",
+			   .provider = "VN/GOV/H40/lgsp-dossier",
 			   .arrived_us = T0,
 			   .dispatched_us = T0 + 10,
 			   .answered_us = T0 + 20,
@@ -251,6 +252,7 @@ static void every_field_survives(void **state)
 	assert_string_equal(e->head->broker, BROKER);
 	assert_int_equal(record_next(reader, &f->arena, &e, &err), 1);
 	assert_string_equal(e->request->member, r.member);
+	assert_string_equal(e->request->provider, r.provider);
 	assert_string_equal(e->request->subject, "officer-1");
 	assert_string_equal(e->request->purpose, "audit");
 	assert_string_equal(e->request->code, "QUEUE_FULL");

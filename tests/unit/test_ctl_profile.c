@@ -91,7 +91,7 @@ static const struct broken broken[] = {
 	{"officers.csv", ",leader,", ",boss,", "officers.csv:2: roles: \"boss\" is none of", 1},
 	{"categories.csv", "Hộ tịch", "H\xe1\xbb t", "categories.csv:2: not UTF-8", 0},
 	{"steps.csv", "1.001193,1,clerk", "1.001193,1,\"cl\"erk", "steps.csv:2: not CSV", 0},
-	{"systems.csv", "", "one,two\n", "systems.csv:11: 2 cells instead of 5", 1},
+	{"systems.csv", "", "one,two\n", "systems.csv:11: 2 cells instead of 6", 1},
 	{"targets.csv", "indicator,scope", "indicator,skope",
 	 "targets.csv:1: unknown column \"skope\"", 0},
 	{"targets.csv", "indicator,scope", "indicator,due", "targets.csv:1: column due twice", 0},
