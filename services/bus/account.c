@@ -78,7 +78,7 @@ void account_message_id(struct broker *b, const uint8_t id[static 16])
 void account_accepted(struct broker *b, struct pending *p)
 {
 	memcpy(b->record.trace_id, p->trace_id, sizeof(p->trace_id));
-	p->record = b->record;
+	record_copy(&p->record, &b->record);
 }
 
 /* Where every request ends; took_us < 0: it was never accepted. */

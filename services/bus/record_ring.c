@@ -1,7 +1,9 @@
 #include "services/bus/record_ring.h"
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/base.h"
 
@@ -13,6 +15,11 @@ struct record_ring {
 	_Atomic uint64_t missing;
 	struct record slot[];
 };
+
+void record_copy(struct record *to, const struct record *from)
+{
+	memcpy(to, from, offsetof(struct record, purpose) + strlen(from->purpose) + 1);
+}
 
 struct record_ring *record_ring_new(uint32_t slots)
 {
@@ -46,7 +53,7 @@ static bool put_one(struct record_ring *ring, const struct record *r)
 
 	if (!slot)
 		return false;
-	*slot = *r;
+	record_copy(slot, r);
 	atomic_store_explicit(&ring->put, put + 1, memory_order_release);
 	return true;
 }

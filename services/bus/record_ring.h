@@ -32,11 +32,13 @@ struct record {
 	char trace_id[33];
 	char service[BUS_NAME_MAX];
 	char method[RECORD_METHOD_MAX];
-	char subject[RECORD_SUBJECT_MAX];
-	char purpose[RECORD_PURPOSE_MAX];
 	char code[RECORD_CODE_MAX];
 	char worker[RECORD_WORKER_MAX];
+	char subject[RECORD_SUBJECT_MAX];
+	char purpose[RECORD_PURPOSE_MAX]; /* last: record_copy() leaves out what is not used */
 };
+
+void record_copy(struct record *to, const struct record *from);
 
 struct record_ring;
 
