@@ -94,7 +94,10 @@ const struct db_stmt dossier_row = {DOSSIER_ROW
 const struct db_stmt read_filing = {
 	"SELECT applicant_kind, applicant_number, applicant_name, applicant_phone,"
 	" applicant_address, coalesce(r.form_names, f.form_names),"
-	" coalesce(r.form_values, f.form_values)"
+	" coalesce(r.form_values, f.form_values), relation, filer_name, filer_number,"
+	" authorisation, authorisation_reference, identity_method, identity_level,"
+	" identity_reference, identity_number, identity_at, identity_verified, national_code,"
+	" ARRAY(SELECT other FROM suspicion WHERE dossier = f.code ORDER BY other)"
 	" FROM filing f LEFT JOIN LATERAL (SELECT form_names, form_values FROM filing_revision"
 	"   WHERE dossier = f.code ORDER BY round DESC LIMIT 1) r ON true"
 	" WHERE f.code = $1"};

@@ -14,6 +14,9 @@ static const struct err_kind same_agency = {ERR_CONFLICT, "SAME_AGENCY",
 					    "the dossier is with agency %s already"};
 static const struct err_kind no_fee = {ERR_CONFLICT, "NO_FEE", "Thủ tục %s không thu phí, lệ phí",
 				       "procedure %s has no fee"};
+static const struct err_kind fee_exempt = {
+	ERR_CONFLICT, "FEE_EXEMPT", "Hồ sơ nộp trực tuyến của thủ tục %s được miễn phí, lệ phí",
+	"filed through a portal, procedure %s is free of charge"};
 static const struct err_kind fee_paid = {ERR_CONFLICT, "FEE_PAID",
 					 "Phí, lệ phí của hồ sơ đã được nộp",
 					 "the fee of this dossier is paid"};
@@ -142,16 +145,24 @@ DOSSIER_HANDLER(forward, Forward)
 
 /* --- payment --- */
 
-/* The fee for the quantity asked; 0 or the refusal. */
+/* The fees for the quantity asked, as far as the channel is not freed of them; 0 or the refusal. */
 static int set_fee(struct call *c, struct dossier *d, uint32_t quantity)
 {
+	const Dossier__Procedure *p;
+
 	if (d->fee_paid)
 		return err_set(&c->err, &fee_paid, "code", NULL);
 	if (d->procedure_fee_vnd == 0)
 		return err_set(&c->err, &no_fee, "code", d->procedure_code);
-	if (quantity > RULES_QUANTITY_MAX ||
-	    money_multiply(d->procedure_fee_vnd, quantity ? quantity : 1, &d->fee_vnd) < 0)
+	if (quantity > RULES_QUANTITY_MAX)
 		return err_set(&c->err, &err_invalid_field, "quantity", "0..10000");
+	if (dossier_procedure(c, d, &p) < 0)
+		return c->err.status;
+	d->fee_vnd = rules_fee_vnd(p, d->channel, quantity ? quantity : 1);
+	if (d->fee_vnd == 0)
+		return err_set(&c->err, &fee_exempt, "code", d->procedure_code);
+	if (d->fee_vnd > MONEY_MAX_VND)
+		return err_set(&c->err, &err_invalid_field, "quantity", "fee");
 	return 0;
 }
 

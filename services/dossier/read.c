@@ -157,6 +157,63 @@ static void fill_dossier(const struct dossier *d, Dossier__Dossier *out)
 	fill_work(d, out);
 }
 
+/* Columns of read_filing behind the form. */
+enum {
+	RELATION = 7,
+	FILER_NAME,
+	FILER_NUMBER,
+	AUTHORISATION,
+	REFERENCE,
+	METHOD,
+	LEVEL,
+	EVIDENCE,
+	PROVEN,
+	PROVEN_AT,
+	VERIFIED,
+	NATIONAL_CODE,
+	SUSPECTED
+};
+
+static int fill_filer(struct call *c, int slot, Dossier__GetReply *out)
+{
+	const struct db_tx *tx = &c->tx;
+	Dossier__Filer *by = arena_alloc(c->arena, sizeof(*by));
+
+	if (!by)
+		return no_room(c);
+	dossier__filer__init(by);
+	by->relation = (Dossier__Relation)db_get_int(tx, slot, 0, RELATION);
+	by->name = db_get_text(tx, slot, 0, FILER_NAME);
+	by->number = db_get_text(tx, slot, 0, FILER_NUMBER);
+	by->authorisation = db_get_text(tx, slot, 0, AUTHORISATION);
+	by->reference = db_get_text(tx, slot, 0, REFERENCE);
+	if (by->relation != DOSSIER__RELATION__RELATION_UNSPECIFIED)
+		out->filer = by;
+	return 0;
+}
+
+static int fill_identity(struct call *c, int slot, Dossier__GetReply *out)
+{
+	const struct db_tx *tx = &c->tx;
+	Dossier__Identity *id = arena_alloc(c->arena, sizeof(*id));
+
+	if (!id)
+		return no_room(c);
+	dossier__identity__init(id);
+	id->method = (Dossier__IdentityMethod)db_get_int(tx, slot, 0, METHOD);
+	id->level = (uint32_t)db_get_int(tx, slot, 0, LEVEL);
+	id->reference = db_get_text(tx, slot, 0, EVIDENCE);
+	id->number = db_get_text(tx, slot, 0, PROVEN);
+	id->authenticated_us = db_get_time_us(tx, slot, 0, PROVEN_AT);
+	if (id->method != DOSSIER__IDENTITY_METHOD__IDENTITY_METHOD_UNSPECIFIED)
+		out->identity = id;
+	out->identity_verified = db_get_bool(tx, slot, 0, VERIFIED);
+	out->national_code = db_get_text(tx, slot, 0, NATIONAL_CODE);
+	out->suspected_duplicates =
+		db_get_texts(tx, slot, 0, SUSPECTED, &out->n_suspected_duplicates);
+	return 0;
+}
+
 static int fill(struct call *c, const struct slots *s, const struct dossier *d,
 		Dossier__GetReply *out)
 {
@@ -168,6 +225,7 @@ static int fill(struct call *c, const struct slots *s, const struct dossier *d,
 	out->dossier = o;
 	fill_dossier(d, o);
 	if (fill_applicant(c, s->filing, o) < 0 || fill_form(c, s->filing, o) < 0 ||
+	    fill_filer(c, s->filing, out) < 0 || fill_identity(c, s->filing, out) < 0 ||
 	    fill_components(c, s->components, s->files, o) < 0)
 		return c->err.status;
 	return fill_history(c, s->history, d->version, out);

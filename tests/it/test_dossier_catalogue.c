@@ -149,13 +149,58 @@ static void test_procedure_in_full(void **state)
 	ask_done(&a);
 }
 
+/* Fees by item: per copy or once, and free of charge through a portal where the law says so. */
+static void test_fees_by_item(void **state)
+{
+	Dossier__FeeItem item[2] = {DOSSIER__FEE_ITEM__INIT, DOSSIER__FEE_ITEM__INIT};
+	Dossier__FeeItem *items[] = {&item[0], &item[1]};
+	Dossier__RequestPaymentReply *asked;
+	Dossier__SubmitReply *filed;
+	struct bundle b;
+	struct filing f;
+	struct ask a;
+	char code[64], secret[64];
+
+	(void)state;
+	ask_init(&a, rig.ops, "dossier");
+	make_bundle(&b);
+	for (int i = 0; i < 2; i++) {
+		item[i].code = i == 0 ? "cap" : "ban-sao";
+		item[i].name = "Lệ phí";
+		item[i].kind = "le_phi";
+		item[i].amount_vnd = i == 0 ? 10000 : 5000;
+		item[i].per = i == 0 ? "" : "copy";
+		item[i].timing = DOSSIER__FEE_TIMING__FEE_TIMING_BEFORE;
+		item[i].exempt_online = true;
+	}
+	b.p[1].fee_kind = "le_phi";
+	b.p[1].fee_vnd = 15000;
+	b.p[1].fees = items;
+	b.p[1].n_fees = 2;
+	assert_true(import(&a, &b) >= 1);
+	ask_done(&a);
+
+	ask_init(&a, rig.gateway, "dossier");
+	make_plain(&f);
+	file_one(&a, &f, code, secret);
+	assert_int_equal(accept_it(&a, &clerk, code, NULL), 0);
+	assert_int_equal(ask_payment(&a, &clerk, code, 3, NULL), ERR_CONFLICT);
+	assert_true(ask_has(&a, "FEE_EXEMPT", "code"));
+	f.in.channel = DOSSIER__CHANNEL__CHANNEL_COUNTER;
+	assert_int_equal(submit(&a, &clerk, &f, &filed), 0);
+	snprintf(code, sizeof(code), "%s", filed->code);
+	assert_int_equal(accept_it(&a, &clerk, code, NULL), 0);
+	assert_int_equal(ask_payment(&a, &clerk, code, 3, &asked), 0);
+	assert_int_equal(asked->amount_vnd, 10000 + 3 * 5000);
+	ask_done(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_closed_channel),
-		cmocka_unit_test(test_list_is_whole),
-		cmocka_unit_test(test_refused_channels),
-		cmocka_unit_test(test_procedure_in_full),
+		cmocka_unit_test(test_closed_channel),   cmocka_unit_test(test_list_is_whole),
+		cmocka_unit_test(test_refused_channels), cmocka_unit_test(test_procedure_in_full),
+		cmocka_unit_test(test_fees_by_item),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

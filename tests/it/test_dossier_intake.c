@@ -328,10 +328,11 @@ static void test_filing_for_another(void **state)
 {
 	Dossier__Identity id = DOSSIER__IDENTITY__INIT;
 	Dossier__SubmitReply *out;
+	Dossier__GetReply *got;
 	Dossier__Filer by;
 	struct filing f;
 	struct ask a;
-	char sql[400];
+	char sql[400], code[64];
 
 	(void)state;
 	ask_init(&a, rig.one_stop, "dossier");
@@ -365,6 +366,16 @@ static void test_filing_for_another(void **state)
 		 out->code);
 	assert_int_equal(count(sql), 1);
 	assert_false(svcd_log_has(rig.svc, FATHER));
+	snprintf(code, sizeof(code), "%s", out->code);
+	ask_done(&a);
+	/* The clerk sees it. */
+	ask_init(&a, rig.gateway, "dossier");
+	assert_int_equal(get_it(&a, &clerk, code, &got), 0);
+	assert_int_equal(got->filer->relation, DOSSIER__RELATION__RELATION_AUTHORISED);
+	assert_string_equal(got->filer->number, FATHER);
+	assert_string_equal(got->identity->reference, "vneid-77");
+	assert_int_equal(got->identity->authenticated_us, id.authenticated_us);
+	assert_true(got->identity_verified);
 	ask_done(&a);
 }
 
@@ -443,7 +454,8 @@ static void test_duplicates_are_reported(void **state)
 	Dossier__SubmitReply *out;
 	struct filing f;
 	struct ask a;
-	char first[64], secret[64];
+	Dossier__GetReply *got;
+	char first[64], second[64], secret[64];
 
 	(void)state;
 	ask_init(&a, rig.gateway, "dossier");
@@ -455,6 +467,12 @@ static void test_duplicates_are_reported(void **state)
 	assert_int_equal(out->n_suspected_duplicates, 1);
 	assert_string_equal(out->suspected_duplicates[0], first);
 	assert_int_equal(of("count(*)", "suspicion WHERE dossier", out->code), 1);
+	snprintf(second, sizeof(second), "%s", out->code);
+	assert_int_equal(get_it(&a, &clerk, second, &got), 0);
+	assert_int_equal(got->n_suspected_duplicates, 1);
+	assert_string_equal(got->suspected_duplicates[0], first);
+	assert_null(got->filer);
+	assert_null(got->identity);
 	/* Somebody else learns that there is one, not which. */
 	assert_int_equal(submit(&a, &other_citizen, &f, &out), 0);
 	assert_true(out->duplicate_suspected);
