@@ -151,8 +151,8 @@ DOSSIER_HANDLER(list_late_answers, ListLateAnswers)
 {
 	struct call *c = call_of(data);
 	Dossier__ListLateAnswersReply out = DOSSIER__LIST_LATE_ANSWERS_REPLY__INIT;
-	int64_t from_us, to_us;
-	const char *agency;
+	int64_t from_us = 0, to_us = 0;
+	const char *agency = "";
 	int slot;
 
 	(void)svc;
