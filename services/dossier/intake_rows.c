@@ -27,9 +27,12 @@ static const struct db_stmt insert_suspicions = {
 
 static const struct db_stmt insert_parts = {
 	"WITH c AS (INSERT INTO component (dossier, code, ordinal, paper_copies, held_record,"
-	" held_source, reused, demanded)"
+	" held_source, reused, demanded, file_ids)"
 	" SELECT $1, u.code, u.n, u.papers, nullif(u.held, ''), nullif(u.source, ''),"
-	" u.reused = 1, u.demanded = 1 FROM unnest($2::text[], $3::int8[], $4::text[], $5::text[],"
+	" u.reused = 1, u.demanded = 1, coalesce((SELECT array_agg(f.file_id ORDER BY f.n)"
+	"  FROM unnest($8::text[], $9::text[]) WITH ORDINALITY AS f (component, file_id, n)"
+	"  WHERE f.component = u.code), '{}') FROM unnest($2::text[], $3::int8[], $4::text[], "
+	"$5::text[],"
 	" $6::int8[], $7::int8[])"
 	" WITH ORDINALITY AS u (code, papers, held, source, reused, demanded, n))"
 	" INSERT INTO component_file (dossier, component, file_id, ordinal, sha256)"

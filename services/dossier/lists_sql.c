@@ -90,6 +90,13 @@ const struct db_stmt dossier_row = {DOSSIER_ROW
 				    " CASE WHEN d.guarded THEN 'guarded' ELSE '' END, ''::bytea"
 				    " FROM dossier d WHERE d.code = $1"};
 
+const struct db_stmt read_filed = {
+	"SELECT applicant_kind, applicant_number, applicant_name, applicant_phone,"
+	" applicant_address, form_names, form_values FROM filing WHERE code = $1"};
+
+const struct db_stmt read_handed_in = {"SELECT code, paper_copies, demanded, file_ids"
+				       " FROM component WHERE dossier = $1 ORDER BY ordinal"};
+
 /* The form as it stands: of the last supplement, or as filed. */
 const struct db_stmt read_filing = {
 	"SELECT applicant_kind, applicant_number, applicant_name, applicant_phone,"

@@ -5,7 +5,9 @@
 #include "services/dossier/lists.h"
 
 struct slots {
-	int dossier, filing, components, files, history, asked;
+	int dossier, filing, components, history;
+	int files; /* 0: with the components */
+	int asked; /* 0: nobody */
 };
 
 static int no_room(struct call *c)
@@ -76,7 +78,9 @@ static int fill_components(struct call *c, int slot, int files, Dossier__Dossier
 		list[i].code = db_get_text(&c->tx, slot, i, 0);
 		list[i].paper_copies = (uint32_t)db_get_int(&c->tx, slot, i, 1);
 		list[i].demanded = db_get_bool(&c->tx, slot, i, 2);
-		if (fill_files(c, files, &list[i]) < 0)
+		if (files == 0)
+			list[i].file_ids = db_get_texts(&c->tx, slot, i, 3, &list[i].n_file_ids);
+		else if (fill_files(c, files, &list[i]) < 0)
 			return c->err.status;
 		out->components[out->n_components++] = &list[i];
 	}
@@ -232,34 +236,55 @@ static int fill(struct call *c, const struct slots *s, const struct dossier *d,
 }
 
 /* Its parties, and agencies an opinion was asked of. */
-static int check_right(struct call *c, const struct slots *s, const char *code, struct dossier *d)
+static int check_right(struct call *c, const struct slots *s, struct dossier *d)
 {
-	if (!dossier_read(c, s->dossier, code, d))
-		return err_set(&c->err, &dossier_unknown, "code", code);
-	if (db_rows(&c->tx, s->asked) > 0)
+	if (s->asked != 0 && db_rows(&c->tx, s->asked) > 0)
 		d->agencies.asked = db_get_text(&c->tx, s->asked, 0, 0);
 	if (rules_party(&d->agencies, RULES_AGENCIES, c->caller.agency, &c->err) < 0)
 		return c->err.status;
 	return reads_check_purpose(c, d->data_class[0] != '\0');
 }
 
+/* What is wanted of the parts is in the row: no supplement asked for, the filing stands as filed.
+ */
+static void add_parts(struct call *c, const struct dossier *d, struct slots *s)
+{
+	if (d->supplements == 0) {
+		s->filing = tx_add(c, &read_filed, DB_TEXT(d->code));
+		s->components = tx_add(c, &read_handed_in, DB_TEXT(d->code));
+	} else {
+		s->filing = tx_add(c, &read_filing, DB_TEXT(d->code));
+		s->components = tx_add(c, &read_components, DB_TEXT(d->code));
+		s->files = tx_add(c, &read_files, DB_TEXT(d->code));
+	}
+	s->history = tx_add(c, &read_history, DB_TEXT(d->code));
+	if (d->opinions > 0)
+		s->asked = tx_add(c, &read_asked, DB_TEXT(d->code), DB_TEXT(c->caller.agency));
+}
+
+/* The row first: it says whether there is anything to read, and which parts. */
+static int read_whole(struct call *c, const char *code, struct slots *s, struct dossier *d)
+{
+	s->dossier = tx_add(c, &dossier_row, DB_TEXT(code));
+	if (tx_flush(c) < 0)
+		return c->err.status;
+	if (!dossier_read(c, s->dossier, code, d))
+		return err_set(&c->err, &dossier_unknown, "code", code);
+	add_parts(c, d, s);
+	return tx_flush(c);
+}
+
 DOSSIER_HANDLER(get, Get)
 {
 	struct call *c = call_of(data);
 	Dossier__GetReply out = DOSSIER__GET_REPLY__INIT;
-	struct slots s;
+	struct slots s = {.files = 0};
 	struct dossier d;
 
 	(void)svc;
 	tx_begin(c);
-	s.dossier = tx_add(c, &dossier_row, DB_TEXT(in->code));
-	s.filing = tx_add(c, &read_filing, DB_TEXT(in->code));
-	s.components = tx_add(c, &read_components, DB_TEXT(in->code));
-	s.files = tx_add(c, &read_files, DB_TEXT(in->code));
-	s.history = tx_add(c, &read_history, DB_TEXT(in->code));
-	s.asked = tx_add(c, &read_asked, DB_TEXT(in->code), DB_TEXT(c->caller.agency));
-	if (tx_flush(c) < 0 || check_right(c, &s, in->code, &d) < 0 || fill(c, &s, &d, &out) < 0 ||
-	    legacy_fill_history(c, &out) < 0)
+	if (read_whole(c, in->code, &s, &d) < 0 || check_right(c, &s, &d) < 0 ||
+	    fill(c, &s, &d, &out) < 0 || legacy_fill_history(c, &out) < 0)
 		return call_fail(c);
 	reads_log(c, &d.code, 1, DOSSIER__READ_KIND__READ_KIND_DETAIL);
 	if (tx_commit(c, &out.base) < 0)

@@ -237,7 +237,7 @@ DOSSIER_HANDLER(next_step, NextStep)
 	Dossier__NextStepReply out = DOSSIER__NEXT_STEP_REPLY__INIT;
 	Dossier__DossierStepBegun ev = DOSSIER__DOSSIER_STEP_BEGUN__INIT;
 	struct dossier d;
-	int step;
+	int step = 0;
 
 	(void)svc;
 	if (dossier_check_note(c, in->note, 0) < 0 ||
