@@ -10,6 +10,8 @@ random() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; }
 make_file() { [ -e "$1" ] || random >"$1"; }
 
 lgspctl keys init "$dir/keys" --services "gateway $*" --rights /usr/share/lgsp/deploy/rights
+# Beside the members, so that one folder is shown to the broker and the gateway, and changes in it.
+[ -L "$dir/keys/rights" ] || { mv "$dir/keys/rights" "$dir/keys/members/rights" && ln -s members/rights "$dir/keys/rights"; }
 make_file "$dir/passwords/admin"
 [ -e "$dir/pgpass" ] || echo "*:*:*:lgsp_admin:$(cat "$dir/passwords/admin")" >"$dir/pgpass"
 for name in "$@"; do make_file "$dir/passwords/${name}_svc"; done

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/base.h"
@@ -20,11 +21,13 @@ int rights_file_write(const char *path, const struct buf *text)
 {
 	char reason[RIGHTS_FAULT_MAX];
 	struct rights *rights = NULL;
+	/* Where it really lies: a link to it stays one. */
+	CLEANUP_FREE char *real = realpath(path, NULL);
 
 	if (rights_parse(buf_str(text), text->len, &rights, reason) < 0)
 		return ctl_say(-1, "%s: %s; nothing was changed", path, reason);
 	rights_free(rights);
-	if (file_replace(path, buf_str(text), text->len, 0644) < 0)
+	if (file_replace(real ? real : path, buf_str(text), text->len, 0644) < 0)
 		return ctl_say(-1, "%s: %s", path, strerror(errno));
 	return 0;
 }

@@ -291,6 +291,7 @@ static struct rig *rig_new(void)
 	rig_write(rig->rights, "# test\n"
 			       "grant VN/GOV/H40/one-stop dossier Submit\n"
 			       "feed VN/GOV/H40/reader dossier dossier # a reader\n"
+			       "feed VN/GOV/H40/outsider dossier dossier.states\n"
 			       "serve VN/GOV/H40/lgsp-dossier dossier\n");
 	pthread_mutex_init(&rig->bus.lock, NULL);
 	rig->bus.loop = loop_new();

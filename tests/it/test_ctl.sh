@@ -88,6 +88,15 @@ old_rights() {
 		grep -q '^serve VN/GOV/H40/lgsp-dossier dossier$' "$keys/rights" && mv "$dir/rights.now" "$keys/rights"
 }
 check "rights of before feeds had rules are brought up to date" old_rights
+# A rights file that is a link stays one: containers show its folder.
+linked_rights() {
+	cp "$keys/rights" "$dir/rights.now" && mv "$keys/rights" "$keys/members/rights" && ln -s members/rights "$keys/rights" &&
+		LGSP_KEYS_DIR=$keys LGSP_MEMBERS_DIR=$keys/members LGSP_RIGHTS=$keys/rights ctl member enrol linked --grant 'payment GetOrder' &&
+		[ -L "$keys/rights" ] && grep -q 'H40/linked payment' "$keys/members/rights" &&
+		LGSP_KEYS_DIR=$keys LGSP_MEMBERS_DIR=$keys/members LGSP_RIGHTS=$keys/rights ctl member revoke linked &&
+		[ -L "$keys/rights" ] && ! grep 'H40/linked' "$keys/members/rights" && rm "$keys/members/rights" "$keys/rights" && mv "$dir/rights.now" "$keys/rights"
+}
+check "a rights file that is a link stays one" linked_rights
 half_token() { mv "$keys/jwks.json" "$dir/jwks.json" && exits 1 'do not belong together' keys init "$keys"; mv "$dir/jwks.json" "$keys/jwks.json"; }
 check "half a token key is not replaced" half_token
 check "a bad service name is refused" exits 1 'is no name' keys init "$dir/other" --services '../x'

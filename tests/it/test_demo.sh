@@ -56,6 +56,13 @@ seals_hold() {
 	for f in $feeds directory kpi; do ctl feed "$f" --verify || return 1; done
 }
 check "the seals of every feed hold" seals_hold
+# --- what outsiders are told of it ---
+published_hold() { ctl feed dossier --feed dossier.states --verify && ctl feed directory --feed directory.catalogue --verify && ctl feed kpi --feed kpi.indicators --verify; }
+check "the seals of the published feeds hold" published_hold
+told() { ctl feed dossier --feed dossier.states >"$VAR.told" && tail -n 1 "$VAR.told" | grep '"state":"DOSSIER_STATE_RETURNED"' && [ "$(head -n 1 "$VAR.told" | grep -c '"state":"DOSSIER_STATE_FILED"')" = 1 ]; }
+check "dossier.states tells it from filing to return" told
+no_person() { ! grep -E 'owner|[0-9a-f]{64}|file_id|fileId|causation|vnd' "$VAR.told"; }
+check "and no person, paper or fee" no_person
 
 # --- the figures, a second way ---
 

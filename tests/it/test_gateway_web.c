@@ -461,6 +461,26 @@ static void test_who_may_read_feeds(void **state)
 	assert_int_equal(get_feed(rig, "operator-1", NULL, "payment")->status, 200);
 }
 
+/* Systems read the feeds they are granted by name, over HTTP as on the bus. */
+static void test_published_feeds(void **state)
+{
+	struct rig *rig = *state;
+	const char *published = "dossier?feed=dossier.states";
+	Feed__PullRequest *in;
+
+	play_feed(rig);
+	assert_int_equal(get_feed(rig, "c", "VN/GOV/H40/outsider", "dossier")->status, 403);
+	assert_int_equal(get_feed(rig, "c", "VN/GOV/H40/reader", published)->status, 403);
+	assert_int_equal(get_feed(rig, "operator-1", NULL, "dossier?feed=")->status, 400);
+	assert_int_equal(get_feed(rig, "operator-1", NULL, "dossier?feed=A%20b")->status, 400);
+	assert_int_equal(rig->bus.calls, 0);
+	assert_int_equal(get_feed(rig, "c", "VN/GOV/H40/outsider", published)->status, 200);
+	in = feed__pull_request__unpack(NULL, rig->bus.last.body_len, rig->bus.last.body);
+	assert_string_equal(in->feed, "dossier.states");
+	feed__pull_request__free_unpacked(in, NULL);
+	assert_int_equal(get_feed(rig, "operator-1", NULL, published)->status, 200);
+}
+
 static void test_bad_cursors(void **state)
 {
 	static const char *const targets[] = {
@@ -513,6 +533,7 @@ int main(void)
 		TEST(test_feed),
 		TEST(test_feed_proof),
 		TEST(test_who_may_read_feeds),
+		TEST(test_published_feeds),
 		TEST(test_bad_cursors),
 		TEST(test_unreadable_page),
 	};
