@@ -296,7 +296,10 @@ static int close_up_read(struct record_writer *w, struct record_reader *r, int64
 		char name[RECORD_NAME_MAX];
 
 		closed_name(w->name, w->requests, name);
-		return renameat(w->dir_fd, w->name, w->dir_fd, name);
+		return ftruncate(w->fd, (off_t)w->offset) < 0 ||
+				       renameat(w->dir_fd, w->name, w->dir_fd, name) < 0
+			       ? -1
+			       : 0;
 	}
 	record_digest(r, digest);
 	return close_up(w, now_us, true, digest, link);
