@@ -112,6 +112,27 @@ static void drained_broker_sends_calls_to_the_other(void **state)
 	assert_int_equal(bustest_call(&p->f, p->both, &req), 0);
 }
 
+/* The first broker's worker may have done it: what the second does not do says nothing of that. */
+static void refusal_after_an_unanswered_try_is_unknown(void **state)
+{
+	static const char *const env[] = {"LGSP_GRACE_MS=0", NULL};
+	struct fixture *f = *state;
+	struct busd *second = busd_start_beside(f->busd, "bus-2", env);
+	struct bus_keys keys = busd_keys(f->busd, "caller");
+	char endpoints[300];
+	struct flight *fl;
+
+	snprintf(endpoints, sizeof(endpoints), "%s %s", busd_member_endpoint(f->busd),
+		 busd_member_endpoint(second));
+	bustest_echo(f, &f->echo, 4);
+	fl = bustest_send(f, busrig_client(f->rig, endpoints, &keys), bustest_request("Hold", "h"));
+	bustest_wait_held(&f->echo, 1);
+	busd_kill(f->busd);
+	bustest_land(fl, ERR_NO_SERVICE, "NO_SERVICE", true);
+	busd_free(second);
+	busd_restart(f->busd);
+}
+
 /* --- members and rights --- */
 
 static void reload(struct fixture *f, const char *logged)
@@ -324,6 +345,7 @@ int main(int argc, char **argv)
 						teardown_pair),
 		cmocka_unit_test_setup_teardown(drained_broker_sends_calls_to_the_other, setup_pair,
 						teardown_pair),
+		TEST(refusal_after_an_unanswered_try_is_unknown, bustest_setup),
 		TEST(faulty_rights_are_refused_and_the_old_kept, bustest_setup),
 		TEST(rights_are_taken_away_while_running, bustest_setup),
 		TEST(revoked_key_is_refused_on_a_live_connection, bustest_setup),
