@@ -90,21 +90,27 @@ const struct db_stmt dossier_row = {DOSSIER_ROW
 				    " CASE WHEN d.guarded THEN 'guarded' ELSE '' END, ''::bytea"
 				    " FROM dossier d WHERE d.code = $1"};
 
-const struct db_stmt read_filed = {
-	"SELECT applicant_kind, applicant_number, applicant_name, applicant_phone,"
-	" applicant_address, form_names, form_values FROM filing WHERE code = $1"};
+#define APPLICANT                                                                                  \
+	"SELECT applicant_kind, applicant_number, applicant_name, applicant_phone,"                \
+	" applicant_address,"
+
+/* Who filed by which evidence, and what it looked like. */
+#define FILER                                                                                      \
+	", relation, filer_name, filer_number, authorisation, authorisation_reference,"            \
+	" identity_method, identity_level, identity_reference, identity_number, identity_at,"      \
+	" identity_verified, national_code,"                                                       \
+	" ARRAY(SELECT other FROM suspicion WHERE dossier = f.code ORDER BY other)"
+
+const struct db_stmt read_filed = {APPLICANT " form_names, form_values" FILER
+					     " FROM filing f WHERE f.code = $1"};
 
 const struct db_stmt read_handed_in = {"SELECT code, paper_copies, demanded, file_ids"
 				       " FROM component WHERE dossier = $1 ORDER BY ordinal"};
 
 /* The form as it stands: of the last supplement, or as filed. */
 const struct db_stmt read_filing = {
-	"SELECT applicant_kind, applicant_number, applicant_name, applicant_phone,"
-	" applicant_address, coalesce(r.form_names, f.form_names),"
-	" coalesce(r.form_values, f.form_values), relation, filer_name, filer_number,"
-	" authorisation, authorisation_reference, identity_method, identity_level,"
-	" identity_reference, identity_number, identity_at, identity_verified, national_code,"
-	" ARRAY(SELECT other FROM suspicion WHERE dossier = f.code ORDER BY other)"
+	APPLICANT
+	" coalesce(r.form_names, f.form_names), coalesce(r.form_values, f.form_values)" FILER
 	" FROM filing f LEFT JOIN LATERAL (SELECT form_names, form_values FROM filing_revision"
 	"   WHERE dossier = f.code ORDER BY round DESC LIMIT 1) r ON true"
 	" WHERE f.code = $1"};

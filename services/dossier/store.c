@@ -274,7 +274,7 @@ static void read_actor(const struct call *c, int slot, struct dossier *d)
 /* Acts of the template's step it is in. */
 static int check_step(struct call *c, const struct dossier *d, enum rules_action action)
 {
-	const Dossier__Procedure *p;
+	const Dossier__Procedure *p = NULL;
 
 	if (d->step == 0)
 		return 0;
