@@ -32,7 +32,7 @@ static bool is_meant(const struct worker *w, const char *service, const char *in
 /* Requests in the hands of those workers that can still end: a parked one ends when it likes. */
 static void count_workers(const struct broker *b, const Bus__DrainRequest *in, Bus__DrainReply *out)
 {
-	const struct worker *w;
+	const struct worker *w = NULL;
 
 	TAILQ_FOREACH(w, &b->workers, all_link)
 	{

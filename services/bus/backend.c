@@ -224,7 +224,7 @@ void backend_release(struct broker *b, struct pending *p, bool still_busy)
 
 unsigned backend_hold(struct broker *b, struct service *s, const char *instance, bool on)
 {
-	struct worker *w;
+	struct worker *w = NULL;
 	unsigned n = 0;
 
 	TAILQ_FOREACH(w, &s->workers, link)

@@ -19,7 +19,7 @@ struct records *records_new(const struct record_store_config *store, uint32_t sl
 void records_free(struct records *records);
 
 /* Loop thread. */
-void records_put(struct records *records, const struct record *r);
+void records_put(struct records *records, const struct record *record);
 /* Loop thread, every 100 ms or so: wakes the writer, sets the metrics, says what was lost. */
 void records_tick(struct records *records);
 /* Loop thread: the i-th newest record, a gap among them; NULL when it is no more. */
