@@ -130,6 +130,47 @@ for language in $languages; do
 	check "$language: draining finishes what is in hand" finishes_what_it_has "$language"
 done
 
+# --- plain MDP/0.2: libraries that know RFC 18 and nothing of ours ---
+
+stock() { PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 tests/it/stock_mdp.py "$1" "ipc://$VAR/$2" "$LGSP_BUS_KEY" "$VAR/keys/$3.key_secret" greeting "${@:4}"; }
+# The header of a good request, the first of the golden frames with one; the body says "Tax".
+header=$(sed -n 's/^ *"hex": "\(4c474831.*\)"$/\1/p' tests/golden/frames.json | head -n 1)
+stock_worker_joins() {
+	(stock worker backend greeter-python) >"$VAR/stock.out" 2>"$VAR/stock.err" &
+	stock_pid=$!
+	until_true 20 workers_are 1
+}
+# Two body frames: our header, their body. Both come back: reply header, body.
+stock_client_is_served() {
+	local answer
+	answer=$( (stock client member desk-python "$header" 0a03546178))
+	echo "$answer"
+	[[ $answer == "03 4c474831080110012a0573746f636b"*" 0a03546178" ]]
+}
+stock_client_is_told() {
+	local answer
+	answer=$( (stock client member desk-python "$@"))
+	echo "$answer"
+	[[ $answer == "03 4c47483108021002"*4241445f484541444552* ]] # INVALID, NOT_DONE; BAD_HEADER
+}
+# Its requests have caller, header and body as body frames, and come one at a time.
+stock_worker_was_asked() {
+	local callers=()
+	for _ in 1 2 3; do (stock client member desk-python "$header" 0a03546178) >>"$VAR/stock.many" & callers+=($!); done
+	wait "${callers[@]}" && [ "$(grep -c '^03 4c4748310801' "$VAR/stock.many")" = 3 ] && [ "$(sort -u "$VAR/stock.out")" = 3 ]
+}
+stock_worker_leaves() {
+	kill -KILL "$stock_pid"
+	wait "$stock_pid" 2>/dev/null
+	[ ! -s "$VAR/stock.err" ] && until_true 20 workers_are 0
+}
+check "a stock MDP worker joins" stock_worker_joins
+check "a stock MDP client passes header and body as two body frames" stock_client_is_served
+check "without the header it is told so" stock_client_is_told 0a03546178
+check "with two frames of its own too" stock_client_is_told 68656c6c6f 0a03546178
+check "the stock worker gets one request at a time" stock_worker_was_asked
+check "and is missed when it is gone" stock_worker_leaves
+
 refused() { says "DENIED NOT_GRANTED NOT_DONE" "$1" x; }
 no_rights() { sed -i '/greeting Greet/d' "$LGSP_RIGHTS" && kill -HUP "$broker" && until_true 10 reloaded; }
 reloaded() { [ "$(metric 'lgsp_bus_reloads_total{result="ok"}')" = 1 ]; }
