@@ -187,13 +187,16 @@ static void act(struct core *c, struct input *in, uint8_t which, uint8_t what)
 	}
 }
 
-/* CANCEL and PING have no FINAL of their own. */
-static bool is_request(const struct core_part *parts, unsigned n)
+/* CANCEL and PING have no FINAL of their own; a stranger's PING is refused. */
+static bool is_request(const struct core_part *parts, unsigned n, bool known)
 {
-	return n < 2 || parts[0].n != 6 || memcmp(parts[0].p, BUS_MDP_CLIENT, 6) != 0 ||
-	       parts[1].n != 1 ||
-	       (*(const uint8_t *)parts[1].p != BUS_C_CANCEL &&
-		*(const uint8_t *)parts[1].p != BUS_C_PING);
+	uint8_t command;
+
+	if (n < 2 || parts[0].n != 6 || memcmp(parts[0].p, BUS_MDP_CLIENT, 6) != 0 ||
+	    parts[1].n != 1)
+		return true;
+	command = *(const uint8_t *)parts[1].p;
+	return command != BUS_C_CANCEL && (command != BUS_C_PING || !known);
 }
 
 static void step(struct core *c, struct input *in)
@@ -201,6 +204,8 @@ static void step(struct core *c, struct input *in)
 	uint8_t what = take_byte(in), n = take_byte(in), which = what >> 3;
 	struct core_part parts[PARTS_MAX];
 	enum broker_side side = (enum broker_side)((what & 7) % SIDES);
+	int member = which % (CORE_MEMBERS + 1) - 1;
+	bool known = member >= 0 && c->keys[member]->valid;
 
 	if ((what & 7) == SOCKET_TIME) {
 		core_pass(c, n % (PARTS_MAX + 1) * 200000LL);
@@ -213,9 +218,9 @@ static void step(struct core *c, struct input *in)
 	n %= PARTS_MAX + 1;
 	for (unsigned i = 0; i < n; i++)
 		parts[i] = take_part(in);
-	in->asked += side == SIDE_ADMIN || (side == SIDE_MEMBER && is_request(parts, n));
+	in->asked += side == SIDE_ADMIN || (side == SIDE_MEMBER && is_request(parts, n, known));
 	/* The connection decides whose it is: a member has one on each socket. */
-	core_deliver(c, side, (uint8_t)(1 + which), which % (CORE_MEMBERS + 1) - 1, parts, n);
+	core_deliver(c, side, (uint8_t)(1 + which), member, parts, n);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
