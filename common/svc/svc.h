@@ -106,6 +106,16 @@ int call_query_args(struct call *c, const struct db_stmt *stmt, const struct db_
 int call_unstored(struct call *c, const ProtobufCMessage *fields);
 
 /*
+ * Runs another method of the service for the same caller, outside a transaction (CHECKed), as a
+ * request of its own: roles, inbox by that message id, its own transaction, run again when the
+ * database wants it. 0 with the answer in arena, or the error in err, which the caller judges: a
+ * refusal is this method's, trouble (err_side()) is the whole call's.
+ */
+int call_method(struct call *c, const char *method, const uint8_t message_id[static 16],
+		const ProtobufCMessage *in, struct arena *arena, ProtobufCMessage **ret_out,
+		struct err *err);
+
+/*
  * Ends a handler that could not do its work; c->err says why. The reply is sent by svc (or the
  * handler is run again). Returns nothing: `return call_fail(c);` reads well in void handlers.
  */

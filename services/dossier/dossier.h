@@ -366,6 +366,9 @@ DOSSIER_HANDLER(hand_over, HandOver);
 DOSSIER_HANDLER(complain, Complain);
 DOSSIER_HANDLER(answer_complaint, AnswerComplaint);
 DOSSIER_HANDLER(reopen, Reopen);
+DOSSIER_HANDLER(open_child, OpenChild);
+DOSSIER_HANDLER(batch, Batch);
+DOSSIER_HANDLER(get_course, GetCourse);
 
 /* --- feeds and jobs (consumers.c, due.c) --- */
 

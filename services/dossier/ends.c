@@ -139,6 +139,7 @@ static void withdrawn_event(struct call *c, const struct dossier *d)
 	ev.online_level = d->online_level;
 	ev.handoffs = (uint32_t)d->handoffs;
 	ev.handoffs_electronic = (uint32_t)d->handoffs_electronic;
+	ev.again = d->results > 0;
 	dossier_tell(c, d, RULES_WITHDRAW, "dossier.withdrawn", &ev.base);
 }
 

@@ -74,4 +74,10 @@ void reads_log(struct call *c, const char *const *codes, size_t n, Dossier__Read
 /* ERR_DENIED with code PURPOSE_REQUIRED for a guarded dossier without a purpose. */
 int reads_check_purpose(struct call *c, bool guarded);
 
+/*
+ * Who may read a dossier that was read: its parties, and an agency an opinion was asked of (slot of
+ * read_asked; 0: not looked for), with a purpose where its class wants one.
+ */
+int read_check_right(struct call *c, int asked, struct dossier *d);
+
 #endif

@@ -235,11 +235,10 @@ static int fill(struct call *c, const struct slots *s, const struct dossier *d,
 	return fill_history(c, s->history, d->version, out);
 }
 
-/* Its parties, and agencies an opinion was asked of. */
-static int check_right(struct call *c, const struct slots *s, struct dossier *d)
+int read_check_right(struct call *c, int asked, struct dossier *d)
 {
-	if (s->asked != 0 && db_rows(&c->tx, s->asked) > 0)
-		d->agencies.asked = db_get_text(&c->tx, s->asked, 0, 0);
+	if (asked != 0 && db_rows(&c->tx, asked) > 0)
+		d->agencies.asked = db_get_text(&c->tx, asked, 0, 0);
 	if (rules_party(&d->agencies, RULES_AGENCIES, c->caller.agency, &c->err) < 0)
 		return c->err.status;
 	return reads_check_purpose(c, d->data_class[0] != '\0');
@@ -283,7 +282,7 @@ DOSSIER_HANDLER(get, Get)
 
 	(void)svc;
 	tx_begin(c);
-	if (read_whole(c, in->code, &s, &d) < 0 || check_right(c, &s, &d) < 0 ||
+	if (read_whole(c, in->code, &s, &d) < 0 || read_check_right(c, s.asked, &d) < 0 ||
 	    fill(c, &s, &d, &out) < 0 || legacy_fill_history(c, &out) < 0)
 		return call_fail(c);
 	reads_log(c, &d.code, 1, DOSSIER__READ_KIND__READ_KIND_DETAIL);

@@ -64,6 +64,9 @@ static const struct rpc_row rows[] = {
 	{"Complain", RPC_PUBLIC | RPC_CITIZEN, RPC_EFFECT, ""},
 	{"AnswerComplaint", RPC_STAFF, RPC_EFFECT, "leader"},
 	{"Reopen", RPC_STAFF, RPC_EFFECT, "leader"},
+	{"OpenChild", RPC_STAFF, RPC_EFFECT, "clerk officer"},
+	{"Batch", RPC_STAFF, RPC_EFFECT, "clerk officer leader"},
+	{"GetCourse", RPC_STAFF, RPC_READ, "clerk officer leader"},
 };
 
 const struct rpc_table dossier_rpcs = {

@@ -15,6 +15,7 @@
 
 static const struct person leader = {"leader-31-01", "leader", COMMUNE};
 static const struct person colleague = {"officer-31-01b", "officer", COMMUNE};
+static const struct person other_officer = {"officer-31-02", "officer", OTHER};
 static const struct person district_leader = {"leader-31", "leader", DISTRICT};
 
 #define REFUSED(call, status, code_)                                                               \
@@ -426,6 +427,140 @@ static void test_posted(void **state)
 	ask_done(&a);
 }
 
+/* --- linked dossiers, batches --- */
+
+static int open_child(struct ask *a, const struct person *who, const char *code, const char *agency,
+		      const char *from, Dossier__OpenChildReply **out)
+{
+	Dossier__ChildComponent paper = DOSSIER__CHILD_COMPONENT__INIT;
+	Dossier__ChildComponent *papers[] = {&paper};
+	Dossier__FormField field = DOSSIER__FORM_FIELD__INIT;
+	Dossier__FormField *form[] = {&field};
+
+	paper.code = "TP1";
+	paper.from_component = from;
+	field.name = "purpose";
+	field.value = "Liên thông";
+	return CALL(a, who, OpenChild, open_child, out, in_.code = code;
+		    in_.procedure_code = MARRIAGE; in_.agency_code = agency;
+		    in_.components = papers; in_.n_components = 1; in_.form = form; in_.n_form = 1;
+		    in_.required = true);
+}
+
+/* The parent's applicant and papers, a code, a receipt and a clock of its own. */
+static void test_child(void **state)
+{
+	Dossier__OpenChildReply *opened;
+	Dossier__TrackReply *track;
+	Dossier__GetCourseReply *course;
+	Dossier__GetReply *got;
+	struct filing f;
+	struct ask a;
+	char code[64], secret[64], child[64];
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	make_filing(&f);
+	file_one(&a, &f, code, secret);
+	REFUSED(open_child(&a, &officer, code, OTHER, "TP1", NULL), ERR_CONFLICT, "WRONG_STATE");
+	assert_int_equal(accept_it(&a, &clerk, code, NULL), 0);
+	assert_int_equal(forward_it(&a, &clerk, code, COMMUNE), 0);
+	REFUSED(open_child(&a, &officer, code, OTHER, "TP2", NULL), ERR_INVALID, "NO_PAPER");
+	REFUSED(open_child(&a, &officer, code, GONE, "TP1", NULL), ERR_INVALID,
+		"AGENCY_NOT_IN_FORCE");
+	REFUSED(open_child(&a, &officer, COMMUNE "-240521-9999", OTHER, "TP1", NULL), ERR_NOT_FOUND,
+		"UNKNOWN_DOSSIER");
+	REFUSED(open_child(&a, &district, code, OTHER, "TP1", NULL), ERR_DENIED, "NOT_IN_HAND");
+	assert_int_equal(open_child(&a, &officer, code, OTHER, "TP1", &opened), 0);
+	snprintf(child, sizeof(child), "%s", opened->child_code);
+	snprintf(secret, sizeof(secret), "%s", opened->receipt_secret);
+	assert_true(strncmp(child, OTHER "-240521-", strlen(OTHER) + 8) == 0);
+	assert_int_equal(track_it(&a, child, secret, &track), 0);
+	assert_int_equal(track->state, 1);
+	assert_int_equal(get_it(&a, &other_clerk, child, &got), 0);
+	assert_string_equal(got->dossier->parent_code, code);
+	assert_string_equal(got->dossier->applicant->number, NUMBER);
+	assert_string_equal(got->dossier->supporting_agency_code, COMMUNE);
+	assert_int_equal(got->dossier->components[0]->n_file_ids, 2);
+	/* The parent's result waits for it. */
+	REFUSED(issue_it(&a, &officer, code, "", NULL), ERR_CONFLICT, "CHILDREN_OPEN");
+	assert_int_equal(CALL(&a, &officer, GetCourse, get_course, &course, in_.code = code), 0);
+	assert_int_equal(course->n_children, 1);
+	assert_string_equal(course->children[0]->code, child);
+	assert_true(course->children[0]->required);
+	assert_int_equal(course->n_hops, 1);
+	assert_int_equal(accept_it(&a, &other_clerk, child, NULL), 0);
+	assert_int_equal(forward_it(&a, &other_clerk, child, OTHER), 0);
+	assert_int_equal(issue_it(&a, &other_officer, child, "", NULL), 0);
+	assert_int_equal(issue_it(&a, &officer, code, "", NULL), 0);
+	ask_done(&a);
+}
+
+/* Every item has its own outcome; the same batch again does nothing twice. */
+static void test_batch(void **state)
+{
+	Dossier__AcceptRequest act = DOSSIER__ACCEPT_REQUEST__INIT;
+	Dossier__BatchReply *out;
+	const char *codes[4];
+	char filed[3][64], secret[64];
+	struct filing f;
+	struct ask a;
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	make_plain(&f);
+	for (int i = 0; i < 3; i++) {
+		file_one(&a, &f, filed[i], secret);
+		codes[i] = filed[i];
+	}
+	codes[3] = COMMUNE "-240521-9999";
+	assert_int_equal(accept_it(&a, &clerk, filed[1], NULL), 0);
+#define BATCH(who, n)                                                                              \
+	CALL(&a, who, Batch, batch, &out, in_.codes = codes; in_.n_codes = n;                      \
+	     in_.act_case = DOSSIER__BATCH_REQUEST__ACT_ACCEPT; in_.accept = &act)
+	for (int i = 0; i < 16; i++)
+		a.message_id[i] = (uint8_t)(i + 1);
+	assert_int_equal(BATCH(&clerk, 4), 0);
+	for (int again = 0; again < 2; again++) {
+		assert_int_equal(out->n_items, 4);
+		assert_int_equal(out->done, 2);
+		assert_int_equal(out->items[0]->version, 2);
+		assert_string_equal(out->items[1]->refusal, "WRONG_STATE");
+		assert_string_equal(out->items[1]->code, filed[1]);
+		assert_int_equal(out->items[2]->version, 2);
+		assert_string_equal(out->items[3]->refusal, "UNKNOWN_DOSSIER");
+		assert_int_equal(BATCH(&clerk, 4), 0);
+		assert_true(a.reply.replayed);
+	}
+	memset(a.message_id, 0, sizeof(a.message_id));
+	assert_int_equal(of_dossier("version", filed[0]), 2);
+	/* Roles and agencies are those of the act. */
+	assert_int_equal(BATCH(&officer, 1), 0);
+	assert_string_equal(out->items[0]->refusal, "ROLE_REQUIRED");
+	REFUSED(BATCH(&clerk, 0), ERR_INVALID, "INVALID_FIELD");
+	codes[1] = codes[0];
+	REFUSED(BATCH(&clerk, 2), ERR_INVALID, "DUPLICATE_CODE");
+	REFUSED(CALL(&a, &clerk, Batch, batch, NULL, in_.codes = codes; in_.n_codes = 1),
+		ERR_INVALID, "REQUIRED_FIELD");
+#undef BATCH
+	ask_done(&a);
+}
+
+static void test_course_refused(void **state)
+{
+	struct ask a;
+	char code[64];
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	processing(&a, BIRTH, code);
+	REFUSED(CALL(&a, &district, GetCourse, get_course, NULL, in_.code = code), ERR_DENIED,
+		"NOT_IN_HAND");
+	REFUSED(CALL(&a, &clerk, GetCourse, get_course, NULL, in_.code = "x"), ERR_NOT_FOUND,
+		"UNKNOWN_DOSSIER");
+	ask_done(&a);
+}
+
 /* A history entry and an event per version; each act the applicant must know of has its notice. */
 static void test_books(void **state)
 {
@@ -452,7 +587,9 @@ int main(void)
 		cmocka_unit_test(test_stand_in),  cmocka_unit_test(test_steps),
 		cmocka_unit_test(test_steps_end), cmocka_unit_test(test_leader_issues),
 		cmocka_unit_test(test_paper),     cmocka_unit_test(test_negative_decision),
-		cmocka_unit_test(test_posted),    cmocka_unit_test(test_books),
+		cmocka_unit_test(test_posted),    cmocka_unit_test(test_child),
+		cmocka_unit_test(test_batch),     cmocka_unit_test(test_course_refused),
+		cmocka_unit_test(test_books),
 	};
 
 	return cmocka_run_group_tests(tests, set_up_work, tear_down);
