@@ -177,6 +177,8 @@ static int may_recount(struct call *c, struct dossier *d, struct err *err)
 	const struct rules_transition *row;
 	int r = rules_transition(d->state, RULES_RECOUNT, d->resumes_to, &row, err);
 
+	if (r == 0 && d->clock_from_us == 0)
+		r = err_set(err, &rules_no_due_date, "code", NULL); /* never accepted */
 	if (r < 0 || call_has_role(c, "operator"))
 		return r;
 	return rules_party(&d->agencies, row->parties, c->caller.agency, err);

@@ -51,6 +51,8 @@ struct calendar_due rules_due_after_pause(const struct rules_office *office,
 struct calendar_due rules_due_extended(const struct rules_office *office, int64_t due_us,
 				       struct rules_extension extension);
 
+extern const struct err_kind rules_no_due_date; /* NO_DUE_DATE */
+
 /* What decides whether a dossier may be given another due date. */
 struct rules_extendable {
 	int64_t due_us;

@@ -6,9 +6,9 @@
 
 #define DAY_US (86400 * CLOCK_US_PER_S)
 
-static const struct err_kind no_due_date = {ERR_CONFLICT, "NO_DUE_DATE",
-					    "Hồ sơ không có thời hạn trả kết quả",
-					    "the dossier has no due date"};
+const struct err_kind rules_no_due_date = {ERR_CONFLICT, "NO_DUE_DATE",
+					   "Hồ sơ không có thời hạn trả kết quả",
+					   "the dossier has no due date"};
 static const struct err_kind already_extended = {ERR_CONFLICT, "ALREADY_EXTENDED",
 						 "Hồ sơ đã được gia hạn một lần",
 						 "the dossier has been given another date once"};
@@ -76,7 +76,7 @@ int rules_check_extend(const struct rules_extendable *of, int64_t now_us, int64_
 		       struct err *err)
 {
 	if (of->due_us == 0)
-		return err_set(err, &no_due_date, "code", NULL);
+		return err_set(err, &rules_no_due_date, "code", NULL);
 	if (of->extended)
 		return err_set(err, &already_extended, "code", NULL);
 	if ((of->paused_us ? of->paused_us : now_us) > of->due_us)
