@@ -21,15 +21,23 @@ int dossier_start_clock(struct call *c, struct dossier *d)
 static int move_due(struct call *c, struct dossier *d, struct rules_pause pause)
 {
 	struct due_office office;
-	struct calendar_due due;
 
 	if (due_office_get(c, d->agencies.competent, &office) < 0)
 		return c->err.status;
-	due = rules_due_after_pause(&office.office, d->limit, d->due_us, pause);
-	if (d->due_provisional)
-		d->due_us = due.due_us;
-	else
-		due_set(d, &office, due);
+	due_move(d, &office, rules_due_after_pause(&office.office, d->limit, d->due_us, pause));
+	due_office_put(&office);
+	return 0;
+}
+
+/* By the hours of the agency that has the step. */
+static int move_step_due(struct call *c, struct dossier *d, struct rules_pause pause)
+{
+	struct due_office office;
+
+	if (d->step_due_us == 0)
+		return 0;
+	if (due_office_get(c, d->agencies.holder, &office) < 0)
+		return c->err.status;
 	d->step_due_us = rules_step_after_pause(&office.office, d->step_due_us, pause);
 	due_office_put(&office);
 	return 0;
@@ -46,7 +54,7 @@ static int end_pause(struct call *c, struct dossier *d)
 	if (pause.to_us < pause.from_us)
 		pause.to_us = pause.from_us;
 	if (d->clock_from_us != 0) {
-		if (move_due(c, d, pause) < 0)
+		if (move_due(c, d, pause) < 0 || move_step_due(c, d, pause) < 0)
 			return c->err.status;
 		tx_add(c, &insert_pause, DB_TEXT(d->code), DB_TIME(pause.from_us),
 		       DB_TIME(pause.to_us), DB_TEXT(d->pause_kind));

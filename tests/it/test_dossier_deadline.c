@@ -230,7 +230,7 @@ static void test_one_extension_with_an_apology(void **state)
 	assert_int_equal(count(sql), 3);
 	relay_all();
 	assert_int_equal(count_events("dossier.extended", code), 1);
-	assert_int_equal(count_events("dossier.notice", code), 2); /* accepted, extended */
+	assert_int_equal(count_events("dossier.notice", code), 3); /* filed, accepted, extended */
 	/* Counted again, it stays extended; a day off before the first date moves both. */
 	assert_int_equal(recount(&a, &leader, codes, 1, &again), 0);
 	assert_false(again->items[0]->changed);
@@ -274,6 +274,36 @@ static void test_extensions_that_are_refused(void **state)
 	/* What was refused leaves nothing. */
 	assert_int_equal(due_of(code), moment("2024-10-04 17:30"));
 	assert_int_equal(number_of("version", code), 2);
+	ask_done(&a);
+}
+
+/* --- steps --- */
+
+static void test_a_pause_moves_the_step_too(void **state)
+{
+	char code[64], sql[300];
+	struct ask a;
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	accepted(&a, "2024-11-05 09:00", code);
+	snprintf(sql, sizeof(sql),
+		 "UPDATE dossier SET step = 1, step_from_at = '2024-11-05 09:00+07',"
+		 " step_due_at = '2024-11-05 16:00+07' WHERE code = '%s'",
+		 code);
+	pg_exec(rig.pg, "dossier", sql);
+	set_clock("2024-11-05 10:00");
+	assert_int_equal(CALL(&a, &officer, Stop, stop, NULL, in_.code = code;
+			      in_.reason = "dispute"; in_.note = "x"),
+			 0);
+	set_clock("2024-11-06 09:00");
+	assert_int_equal(
+		CALL(&a, &officer, ContinueProcessing, continue_processing, NULL, in_.code = code),
+		0);
+	/* seven working hours: 10:00 to 17:30 less lunch, and 7:30 to 9:00 */
+	assert_int_equal(number_of("(extract(epoch FROM step_due_at) * 1000000)::bigint", code),
+			 moment("2024-11-06 15:00"));
+	assert_int_equal(due_of(code), moment("2024-11-11 16:30"));
 	ask_done(&a);
 }
 
@@ -378,6 +408,7 @@ int main(void)
 		cmocka_unit_test(test_who_may_not_count_again),
 		cmocka_unit_test(test_one_extension_with_an_apology),
 		cmocka_unit_test(test_extensions_that_are_refused),
+		cmocka_unit_test(test_a_pause_moves_the_step_too),
 		cmocka_unit_test(test_online_filings_are_answered_in_eight_hours),
 		cmocka_unit_test(test_lists_of_late_answers_are_bounded),
 	};

@@ -287,6 +287,14 @@ static void test_steps_run_while_the_agency_is_open(void **state)
 	       "2024-05-22 08:30");
 	expect("step", 1, rules_step_due(ward.cal, &ward.hours, moment("2024-05-24 10:30"), 2),
 	       "2024-05-25 08:30");
+	assert_int_equal(rules_step_after_pause(&ward, moment("2024-05-24 10:30"),
+						(struct rules_pause){moment("2024-05-24 09:00"),
+								     moment("2024-05-25 08:30")}),
+			 moment("2024-05-25 10:00")); /* 2:30 and 1:00 later */
+	assert_int_equal(rules_step_after_pause(&usual, moment("2024-05-24 10:30"),
+						(struct rules_pause){moment("2024-05-24 18:00"),
+								     moment("2024-05-26 08:30")}),
+			 moment("2024-05-24 10:30")); /* nobody was there */
 	expect("step", 2, rules_step_due(usual.cal, &usual.hours, moment("2024-02-07 16:30"), 2),
 	       "2024-02-15 08:30");
 }
