@@ -171,6 +171,7 @@ static void act(struct core *c, struct input *in, uint8_t which, uint8_t what)
 		broker_hold(c->b, "echo", which % 2 ? "echo-1" : "", what % 2);
 		break;
 	case 4:
+		in->gone = true; /* a revoked key gets no answers any more */
 		key->valid = !key->valid;
 		broker_rights_changed(c->b);
 		break;
