@@ -15,9 +15,9 @@ static const struct db_stmt insert_dossier = {
 	" filer_is_citizen, secret_salt, secret_hash, relation, filer_name, filer_number,"
 	" authorisation, authorisation_reference, identity_method, identity_level,"
 	" identity_reference, identity_number, identity_at, identity_verified, national_code,"
-	" content_sha256)"
+	" content_sha256, suspected)"
 	" VALUES ($1, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $26, $27, $28,"
-	" $29, $30, $31, $32, $33, $34, $35, $36, $37, $38))"
+	" $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $40))"
 	" INSERT INTO history (dossier, version, state, action, actor, member, roles, agency,"
 	" holder_agency, note, at) VALUES ($1, 1, 1, $20, $16, $21, $22, $23, $4, '', $7)"};
 
@@ -75,7 +75,7 @@ static void add_dossier(struct call *c, const struct filing *f)
 	       DB_TIME(id->authenticated_us), DB_BOOL(rules_identity_verified(in, f->filer)),
 	       DB_TEXT(f->national_code),
 	       DB_BYTEA(f->content_sha256, f->national_code[0] ? sizeof(f->content_sha256) : 0),
-	       DB_TIME(f->answer_due_us));
+	       DB_TIME(f->answer_due_us), DB_BOOL(f->n_duplicates > 0));
 }
 
 /* Columns of the components and of the files handed in for them, as arrays. */

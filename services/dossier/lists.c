@@ -110,24 +110,23 @@ int lists_read(struct call *c, int slot, const struct lists_view *view, uint32_t
 
 /* --- inbox --- */
 
-/* The moment that many working hours from now; ERR_UNAVAILABLE while there is no calendar. */
-static int soon_us(struct call *c, uint32_t hours, int64_t *ret_us)
+/* The moment that many working hours of the agency from now. */
+static int soon_us(struct call *c, const char *agency, uint32_t hours, int64_t *ret_us)
 {
-	const struct calendar *cal;
-	int64_t pos;
-	int r = refdata_calendar(c, &cal, &pos);
+	struct due_office o;
 
-	if (r < 0)
-		return r;
-	*ret_us = calendar_add_working_minutes(cal, &calendar_timetable_default, c->now_us,
+	if (due_office_get(c, agency, &o) < 0)
+		return c->err.status;
+	*ret_us = calendar_add_working_minutes(o.office.cal, &o.office.hours, c->now_us,
 					       (int64_t)hours * 60)
 			  .due_us;
-	refdata_calendar_put(cal);
+	due_office_put(&o);
 	return 0;
 }
 
 /* Latest next deadline the filter lets through. */
-static int latest_us(struct call *c, const Dossier__InboxRequest *in, int64_t *ret_us)
+static int latest_us(struct call *c, const Dossier__InboxRequest *in, const char *agency,
+		     int64_t *ret_us)
 {
 	uint32_t hours;
 
@@ -138,7 +137,7 @@ static int latest_us(struct call *c, const Dossier__InboxRequest *in, int64_t *r
 		*ret_us = c->now_us - 1;
 		return 0;
 	case DOSSIER__DUE_FILTER__DUE_FILTER_SOON:
-		return soon_us(c, hours, ret_us);
+		return soon_us(c, agency, hours, ret_us);
 	case DOSSIER__DUE_FILTER__DUE_FILTER_UNSPECIFIED:
 	case _DOSSIER__DUE_FILTER_IS_INT_SIZE:
 		break;
@@ -153,7 +152,7 @@ struct inbox {
 	struct lists_cursor after;
 	int64_t states[RULES_LIST_STATES];
 	int n_states;
-	int64_t from_us, latest_us;
+	int64_t latest_us;
 	uint32_t limit;
 };
 
@@ -163,13 +162,14 @@ static int check(struct call *c, const Dossier__InboxRequest *in, struct inbox *
 
 	box->after = (struct lists_cursor){.us = soon ? c->now_us : INT64_MIN, .code = ""};
 	box->n_states = rules_list_states(in->role, box->states, &c->err);
-	if (box->n_states < 0 || rules_list_limit(in->limit, &box->limit, &c->err) < 0 ||
-	    latest_us(c, in, &box->latest_us) < 0)
+	if (box->n_states < 0 || rules_list_limit(in->limit, &box->limit, &c->err) < 0)
 		return c->err.status;
 	if (in->cursor[0] != '\0' &&
 	    rules_cursor_parse(c->arena, INBOX_LIST, in->cursor, &box->after, &c->err) < 0)
 		return c->err.status;
-	return lists_view(c, in->agency_code, &box->view);
+	if (lists_view(c, in->agency_code, &box->view) < 0)
+		return c->err.status;
+	return latest_us(c, in, box->view.agency, &box->latest_us);
 }
 
 static int add_inbox(struct call *c, const Dossier__InboxRequest *in, const struct inbox *box)
@@ -217,14 +217,15 @@ DOSSIER_HANDLER(inbox_counts, InboxCounts)
 {
 	struct call *c = call_of(data);
 	Dossier__InboxCountsReply out = DOSSIER__INBOX_COUNTS_REPLY__INIT;
-	int64_t states[RULES_LIST_STATES], until_us;
-	struct lists_view view;
-	uint32_t hours;
+	int64_t states[RULES_LIST_STATES], until_us = 0;
+	struct lists_view view = {.agency = ""};
+	uint32_t hours = 0;
 	int slot, n = rules_list_states(in->role, states, &c->err);
 
 	(void)svc;
 	if (n < 0 || rules_list_soon(in->soon_hours, &hours, &c->err) < 0 ||
-	    soon_us(c, hours, &until_us) < 0 || lists_view(c, in->agency_code, &view) < 0)
+	    lists_view(c, in->agency_code, &view) < 0 ||
+	    soon_us(c, view.agency, hours, &until_us) < 0)
 		return call_fail(c);
 	slot = call_query(c, &lists_counts, DB_TEXT(view.agency), DB_TIME(c->now_us),
 			  DB_TIME(until_us), DB_INT8S(states, (size_t)n), DB_TEXT(in->assignee));

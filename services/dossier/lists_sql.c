@@ -99,7 +99,9 @@ const struct db_stmt dossier_row = {DOSSIER_ROW
 	", relation, filer_name, filer_number, authorisation, authorisation_reference,"            \
 	" identity_method, identity_level, identity_reference, identity_number, identity_at,"      \
 	" identity_verified, national_code,"                                                       \
-	" ARRAY(SELECT other FROM suspicion WHERE dossier = f.code ORDER BY other)"
+	" CASE WHEN f.suspected THEN"                                                              \
+	" ARRAY(SELECT other FROM suspicion WHERE dossier = f.code ORDER BY other)"                \
+	" ELSE '{}'::text[] END"
 
 const struct db_stmt read_filed = {APPLICANT " form_names, form_values" FILER
 					     " FROM filing f WHERE f.code = $1"};

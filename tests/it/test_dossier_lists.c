@@ -189,6 +189,15 @@ static void test_inbox_filters(void **state)
 	assert_int_equal(counts->overdue, 2);
 	assert_int_equal(counts->soon, 1);
 
+	/* Hours of the agency, not of everybody: a desk open in the morning takes longer. */
+	pg_exec(rig.pg, "dossier",
+		"INSERT INTO ref_hours SELECT '" COMMUNE "', d, 450, 690, 690, 690, '2021-01-01',"
+		" 'infinity', 1 FROM generate_series(1, 5) d");
+	assert_int_equal(CALL(&a, &clerk, InboxCounts, inbox_counts, &counts, in_.soon_hours = 16),
+			 0);
+	assert_int_equal(counts->soon, 3); /* until Monday 08:00: the 22nd, 24th and 26th */
+	pg_exec(rig.pg, "dossier", "DELETE FROM ref_hours");
+
 	sql("UPDATE dossier SET assignee = 'officer-31-01' WHERE code = '%s'", codes[2]);
 	assert_int_equal(CALL(&a, &officer, Inbox, inbox, &out, in_.assignee = "officer-31-01"), 0);
 	assert_int_equal(out->n_dossiers, 1);
