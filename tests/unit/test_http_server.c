@@ -399,7 +399,7 @@ static void test_time_outs(void **state)
 /* A reader that does not read is left; one that does gets everything. */
 static void test_stalled_write(void **state)
 {
-	struct rig *rig = rig_new(8, (struct http_limits){.write_ms = 100});
+	struct rig *rig = rig_new(8, (struct http_limits){.write_ms = 1000});
 	int fd = client_new(rig);
 	char *chunk = base_alloc(1 << 20);
 	size_t got = 0;
