@@ -36,6 +36,14 @@ static void due_changed(const ProtobufCMessage *payload, Dossier__PublishedState
 	out->due_provisional = in->due_provisional;
 }
 
+static void extended(const ProtobufCMessage *payload, Dossier__PublishedState *out)
+{
+	PAYLOAD(DossierExtended);
+
+	out->due_us = in->due_us;
+	out->due_provisional = in->due_provisional;
+}
+
 static void forwarded(const ProtobufCMessage *payload, Dossier__PublishedState *out)
 {
 	PAYLOAD(DossierForwarded);
@@ -168,6 +176,7 @@ static const struct {
 	{"dossier.refused", refused},
 	{"dossier.supplement_requested", supplement_requested},
 	{"dossier.supplemented", supplemented},
+	{"dossier.extended", extended},
 	{"dossier.stopped", stopped},
 	{"dossier.continued", continued},
 	{"dossier.withdrawn", withdrawn},
