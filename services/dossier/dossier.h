@@ -291,6 +291,18 @@ int catalogue_read_of(struct call *c, int slot, const Dossier__Procedure **ret_p
 /* Queues the reading of the records held of an owner, or of a dossier's applicant, on a day. */
 int held_add(struct call *c, const char *owner_key, int32_t day);
 int held_add_of(struct call *c, const char *code, int32_t day);
+/*
+ * Which of these components are asked for although a valid record of the applicant is held: reads
+ * that in the open transaction of the taken dossier. Then queues the rows of a request.
+ */
+struct held_demand {
+	const char *component;
+	const struct rules_held *held;
+};
+int held_demands(struct call *c, const struct dossier *d, const char *const *components, size_t n,
+		 struct held_demand **ret_demands, size_t *ret_n);
+void held_demands_add(struct call *c, const char *code, int32_t round,
+		      const struct held_demand *demands, size_t n);
 /* Newest first. 0 or the error in c->err. */
 int held_read(struct call *c, int slot, struct rules_held **ret_held, size_t *ret_n);
 

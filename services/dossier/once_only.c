@@ -44,6 +44,10 @@ static const struct db_stmt insert_reuse = {
 	"INSERT INTO component_reuse (dossier, component, record_id, source, version)"
 	" VALUES ($1, $2, $3, $4, $5)"};
 
+static const struct db_stmt insert_demand = {
+	"INSERT INTO component_demand (dossier, round, component, record_id, source)"
+	" VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"};
+
 int held_add(struct call *c, const char *owner_key, int32_t day)
 {
 	return tx_add(c, &read_held, DB_TEXT(owner_key), DB_DATE(day), DB_INT8(HELD_MAX));
@@ -248,4 +252,51 @@ DOSSIER_HANDLER(reuse_record, ReuseRecord)
 	if (tx_commit(c, &out.base) < 0)
 		return call_fail(c);
 	reply(&out, data);
+}
+
+/* --- demanded although held --- */
+
+static const struct rules_held *first_fitting(const Dossier__Component *component,
+					      const struct rules_held *held, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (rules_held_fits(component, &held[i]))
+			return &held[i];
+	return NULL;
+}
+
+int held_demands(struct call *c, const struct dossier *d, const char *const *components, size_t n,
+		 struct held_demand **ret_demands, size_t *ret_n)
+{
+	struct held_demand *demands = arena_calloc(c->arena, n, sizeof(*demands));
+	int slot = held_add(c, d->owner_key, civil_of_us(c->now_us));
+	const Dossier__Procedure *p;
+	struct rules_held *held;
+	size_t n_held, found = 0;
+
+	if (!demands)
+		return err_set(&c->err, &err_too_large, NULL, "arena");
+	if (dossier_procedure(c, d, &p) < 0 || tx_flush(c) < 0 ||
+	    held_read(c, slot, &held, &n_held) < 0)
+		return c->err.status;
+	for (size_t i = 0; i < n; i++) {
+		const Dossier__Component *component = find_component(p, components[i]);
+		const struct rules_held *fits =
+			component ? first_fitting(component, held, n_held) : NULL;
+
+		if (fits)
+			demands[found++] = (struct held_demand){component->code, fits};
+	}
+	*ret_demands = demands;
+	*ret_n = found;
+	return 0;
+}
+
+void held_demands_add(struct call *c, const char *code, int32_t round,
+		      const struct held_demand *demands, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		tx_add(c, &insert_demand, DB_TEXT(code), DB_INT4(round),
+		       DB_TEXT(demands[i].component), DB_TEXT(demands[i].held->record_id),
+		       DB_TEXT(demands[i].held->source));
 }

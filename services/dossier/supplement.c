@@ -87,8 +87,46 @@ static int add_items(struct call *c, const struct dossier *d,
 	return 0;
 }
 
+/* What a request asks for although it is held. */
+struct demands {
+	struct held_demand *list;
+	size_t n;
+};
+
+static int find_demands(struct call *c, const struct dossier *d,
+			const Dossier__RequestSupplementRequest *in, struct demands *ret)
+{
+	const char **components = arena_calloc(c->arena, in->n_items, sizeof(*components));
+	size_t n = 0;
+
+	if (!components)
+		return err_set(&c->err, &err_too_large, NULL, "arena");
+	for (size_t i = 0; i < in->n_items; i++)
+		if (in->items[i]->component[0] != '\0')
+			components[n++] = in->items[i]->component;
+	return held_demands(c, d, components, n, &ret->list, &ret->n);
+}
+
+static int add_facts(struct call *c, const struct demands *demands,
+		     Dossier__DossierSupplementRequested *ev)
+{
+	Dossier__ComponentFact *facts = arena_calloc(c->arena, demands->n, sizeof(*facts));
+
+	ev->demanded = arena_calloc(c->arena, demands->n, sizeof(ev->demanded[0]));
+	if (!facts || !ev->demanded)
+		return err_set(&c->err, &err_too_large, NULL, "arena");
+	for (size_t i = 0; i < demands->n; i++) {
+		dossier__component_fact__init(&facts[i]);
+		facts[i].code = demands->list[i].component;
+		facts[i].held = facts[i].demanded = true;
+		ev->demanded[ev->n_demanded++] = &facts[i];
+	}
+	return 0;
+}
+
 static int requested_event(struct call *c, const struct dossier *d,
-			   const Dossier__RequestSupplementRequest *in)
+			   const Dossier__RequestSupplementRequest *in,
+			   const struct demands *demands)
 {
 	Dossier__DossierSupplementRequested ev = DOSSIER__DOSSIER_SUPPLEMENT_REQUESTED__INIT;
 	Dossier__SupplementItem *items = arena_calloc(c->arena, in->n_items, sizeof(*items));
@@ -105,6 +143,8 @@ static int requested_event(struct call *c, const struct dossier *d,
 	ev.agency_code = c->caller.agency;
 	ev.round = d->supplements;
 	ev.reply_due_us = d->reply_due_us;
+	if (add_facts(c, demands, &ev) < 0)
+		return c->err.status;
 	dossier_tell(c, d, RULES_REQUEST_SUPPLEMENT, "dossier.supplement_requested", &ev.base);
 	return 0;
 }
@@ -115,17 +155,22 @@ DOSSIER_HANDLER(request_supplement, RequestSupplement)
 	Dossier__RequestSupplementReply out = DOSSIER__REQUEST_SUPPLEMENT_REPLY__INIT;
 	int32_t last_day = civil_of_us(c->now_us) +
 			   (int32_t)(in->reply_days ? in->reply_days : REPLY_DAYS_DEFAULT);
+	struct demands demands;
 	struct dossier d;
 
 	(void)svc;
 	if (dossier_check_note(c, in->note, 0) < 0 ||
 	    dossier_take(c, in->code, RULES_REQUEST_SUPPLEMENT, &d) < 0 ||
-	    check_items(c, &d, in) < 0 || dossier_clock(c, &d) < 0)
+	    check_items(c, &d, in) < 0 || find_demands(c, &d, in, &demands) < 0 ||
+	    dossier_clock(c, &d) < 0)
 		return call_fail(c);
 	d.supplements++;
 	d.reply_due_us = civil_to_us(last_day, LAST_MINUTE);
 	dossier_save(c, &d, rules_action_name(RULES_REQUEST_SUPPLEMENT), dossier_nfc(c, in->note));
-	if (add_items(c, &d, in) < 0 || requested_event(c, &d, in) < 0)
+	if (add_items(c, &d, in) < 0)
+		return call_fail(c);
+	held_demands_add(c, d.code, d.supplements, demands.list, demands.n);
+	if (requested_event(c, &d, in, &demands) < 0)
 		return call_fail(c);
 	out.version = d.version;
 	out.reply_due_us = d.reply_due_us;

@@ -35,6 +35,14 @@ static const struct db_stmt finish_dossier = {
 	"UPDATE fact_dossier SET finished_at = $2, verdict = $3, handoffs = $4, "
 	"handoffs_electronic = $5 WHERE code = $1"};
 
+/* Counted as once-only at filing, and asked for again later: the dossier leaves the numerator. */
+static const struct db_stmt demand_later = {
+	"WITH d AS (UPDATE fact_dossier SET demanded = true WHERE code = $1 AND held"
+	" AND NOT demanded RETURNING receiving_agency_code, submitted_at)"
+	" UPDATE counter k SET numerator = k.numerator - 1 FROM d WHERE k.indicator_id = 'R2-16'"
+	" AND k.agency_code = d.receiving_agency_code AND k.month ="
+	" date_trunc('month', d.submitted_at AT TIME ZONE 'Asia/Ho_Chi_Minh')::date"};
+
 static const struct db_stmt insert_rating = {
 	"INSERT INTO fact_rating (dossier_code, agency_code, satisfied, rated_at) "
 	"VALUES ($1, $2, $3, $4)"};
@@ -71,6 +79,13 @@ static int submitted(struct call *c, const Dossier__DossierSubmitted *d)
 	       DB_TIME(d->submitted_us));
 	if (held)
 		counter_add(c, "R2-16", d->receiving_agency_code, d->submitted_us, !demanded);
+	return 0;
+}
+
+static int supplement_requested(struct call *c, const Dossier__DossierSupplementRequested *d)
+{
+	if (d->n_demanded > 0)
+		tx_add(c, &demand_later, DB_TEXT(d->code));
 	return 0;
 }
 
@@ -175,6 +190,8 @@ int kpi_apply_dossier(struct call *c, const struct svc_event *ev)
 		return procedure_put(c, p);
 	if (strcmp(ev->type, "dossier.submitted") == 0)
 		return submitted(c, p);
+	if (strcmp(ev->type, "dossier.supplement_requested") == 0)
+		return supplement_requested(c, p);
 	if (strcmp(ev->type, "dossier.imported") == 0)
 		return imported(c, p);
 	if (strcmp(ev->type, "dossier.result_issued") == 0)

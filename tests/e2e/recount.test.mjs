@@ -35,11 +35,15 @@ async function recount() {
   const fees = new Map();
   const portals = ['CHANNEL_OWN_PORTAL', 'CHANNEL_NATIONAL_PORTAL'];
   const feeds = Object.fromEntries(await Promise.all(FEEDS.map(async (name) => [name, (await readFeed(bus, name)).events])));
+  // Asked for again later although held: not once only, whatever the filing said.
+  const demandedLater = new Set(feeds.dossier
+    .filter(({ type, data }) => type === 'dossier.supplement_requested' && (data.demanded ?? []).length > 0)
+    .map(({ data }) => data.code));
   for (const { type, data, timeUs } of feeds.dossier) {
     if (type === 'dossier.submitted') {
       const held = data.components.filter((one) => one.held);
       if (held.length > 0)
-        counter.add('R2-16', data.receivingAgencyCode, data.submittedUs, !held.some((one) => one.demanded));
+        counter.add('R2-16', data.receivingAgencyCode, data.submittedUs, !held.some((one) => one.demanded) && !demandedLater.has(data.code));
     }
     if (type === 'dossier.result_issued') {
       if (data.handoffs > 0)

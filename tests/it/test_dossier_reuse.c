@@ -181,6 +181,49 @@ static void test_revoked_record(void **state)
 	ask_done(&a);
 }
 
+/* A supplement that asks for what is held is a demand, whatever its reason; other fields are not.
+ */
+static void test_supplement_although_held(void **state)
+{
+	Dossier__SupplementItem item[2] = {DOSSIER__SUPPLEMENT_ITEM__INIT,
+					   DOSSIER__SUPPLEMENT_ITEM__INIT};
+	Dossier__SupplementItem *items[] = {&item[0], &item[1]};
+	struct filing f;
+	struct ask a;
+	char code[64];
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	make_filing(&f);
+	f.applicant.number = HOLDER;
+	accept_one(&a, &f, code);
+	item[0].component = "TP1"; /* GKS: held-1 */
+	item[0].reason = "unclear";
+	item[0].text = "Bản chụp mờ";
+	item[1].component = "TP2"; /* of no type */
+	item[1].reason = "unclear";
+	item[1].text = "Bản chụp mờ";
+	assert_int_equal(
+		CALL(&a, &clerk, RequestSupplement, request_supplement, NULL, in_.code = code;
+		     in_.items = items; in_.n_items = 2),
+		0);
+	assert_int_equal(about("count(*)", "component_demand", code), 1);
+	assert_int_equal(about("count(*) FILTER (WHERE component = 'TP1' AND round = 1)",
+			       "component_demand", code),
+			 1);
+	ask_done(&a);
+	/* Nobody holds anything of the next applicant. */
+	ask_init(&a, rig.gateway, "dossier");
+	f.applicant.number = "036190000066";
+	accept_one(&a, &f, code);
+	assert_int_equal(
+		CALL(&a, &clerk, RequestSupplement, request_supplement, NULL, in_.code = code;
+		     in_.items = items; in_.n_items = 2),
+		0);
+	assert_int_equal(about("count(*)", "component_demand", code), 0);
+	ask_done(&a);
+}
+
 /* --- another version --- */
 
 /* Imports the marriage procedure with a new required paper and a required field. */
@@ -286,6 +329,7 @@ int main(void)
 		cmocka_unit_test(test_refused_reuse),
 		cmocka_unit_test(test_reuse_has_its_time),
 		cmocka_unit_test(test_revoked_record),
+		cmocka_unit_test(test_supplement_although_held),
 		cmocka_unit_test(test_rebase_lists_what_is_missing),
 		cmocka_unit_test(test_rebase),
 	};

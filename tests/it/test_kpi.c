@@ -194,6 +194,39 @@ static void live(const struct life *l)
 	publish(DOSSIER, "dossier.result_issued", l->code, &r.base);
 }
 
+/* Filed with a held component, and open. */
+static void file_held(const char *code)
+{
+	Dossier__DossierSubmitted s = DOSSIER__DOSSIER_SUBMITTED__INIT;
+	Dossier__ComponentFact fact = DOSSIER__COMPONENT_FACT__INIT, *facts[] = {&fact};
+
+	fact.code = "TP1";
+	fact.held = true;
+	s.code = code;
+	s.procedure_code = "1.1";
+	s.receiving_agency_code = s.competent_agency_code = WARD_1;
+	s.channel = DOSSIER__CHANNEL__CHANNEL_COUNTER;
+	s.components = facts;
+	s.n_components = 1;
+	s.submitted_us = moment("2024-05-31T23:59:00+07:00");
+	publish(DOSSIER, "dossier.submitted", code, &s.base);
+}
+
+/* A request for supplement that asks for what is held; told twice it counts once. */
+static void demand_again(const char *code)
+{
+	Dossier__DossierSupplementRequested r = DOSSIER__DOSSIER_SUPPLEMENT_REQUESTED__INIT;
+	Dossier__ComponentFact fact = DOSSIER__COMPONENT_FACT__INIT, *facts[] = {&fact};
+
+	r.code = code;
+	publish(DOSSIER, "dossier.supplement_requested", code, &r.base); /* nothing held in it */
+	fact.held = fact.demanded = true;
+	r.demanded = facts;
+	r.n_demanded = 1;
+	for (int i = 0; i < 2; i++)
+		publish(DOSSIER, "dossier.supplement_requested", code, &r.base);
+}
+
 static const struct life lives[] = {
 	{"D1", WARD_1, CITY, true, false, true, 2, 2, DOSSIER__VERDICT__VERDICT_EARLY,
 	 "2024-05-10T09:00:00+07:00"},
@@ -352,6 +385,9 @@ static void play_all(void)
 	procedure("1.3", 0, "X");
 	for (size_t i = 0; i < ARRAY_LEN(lives); i++)
 		live(&lives[i]);
+	file_held("D7");
+	demand_again("D7");
+	demand_again("D3"); /* nothing was held of it at filing */
 	play_payments();
 	play_records();
 	task("T1", CITY, "2024-05-20", TASK__SHADE__SHADE_WITHIN, true);
@@ -450,8 +486,8 @@ static const struct {
 	{"R2-12", CITY, "2024-05", false, 3, 4, MET, ""},
 	{"R2-12", "", "2024-Q2", false, 5, 6, MET, ""},
 	{"R2-12", "", "2024", false, 5, 6, MET, ""},
-	/* Held at filing: D1, D2; D4 was asked for what nobody held. */
-	{"R2-16", "", "2024-05", false, 1, 2, NO_GOAL, ""},
+	/* Held at filing: D1, D2, D7, which was asked again later; D4 for what nobody held. */
+	{"R2-16", "", "2024-05", false, 1, 3, NO_GOAL, ""},
 	{"DOSSIER-ON-TIME", "", "2024-05", false, 4, 5, NO_GOAL, ""},
 	{"TASK-ON-TIME", "", "2024-05", false, 1, 2, NO_GOAL, ""},
 	/* Portal answered; one-stop was refused in May and asked in June; the old desk is gone. */
