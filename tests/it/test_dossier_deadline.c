@@ -231,6 +231,12 @@ static void test_one_extension_with_an_apology(void **state)
 	relay_all();
 	assert_int_equal(count_events("dossier.extended", code), 1);
 	assert_int_equal(count_events("dossier.notice", code), 3); /* filed, accepted, extended */
+	/* Outsiders hear of it: filed, accepted, extended. */
+	snprintf(sql, sizeof(sql),
+		 "SELECT count(*) FROM published WHERE position(convert_to('%s', 'UTF8') in event) "
+		 "> 0",
+		 code);
+	assert_true(pg_wait_int(rig.pg, "dossier", sql, 3, 10000));
 	/* Counted again, it stays extended; a day off before the first date moves both. */
 	assert_int_equal(recount(&a, &leader, codes, 1, &again), 0);
 	assert_false(again->items[0]->changed);
