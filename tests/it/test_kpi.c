@@ -243,6 +243,39 @@ static const struct life lives[] = {
 	 "2024-06-01T00:00:00+07:00"},
 };
 
+/* Ends of another year: withdrawn after acceptance, before it, and a result issued twice. */
+static void play_other_ends(void)
+{
+	static const char *const codes[] = {"E1", "E2", "E3"};
+	Dossier__DossierSubmitted s = DOSSIER__DOSSIER_SUBMITTED__INIT;
+	Dossier__DossierWithdrawn w = DOSSIER__DOSSIER_WITHDRAWN__INIT;
+	Dossier__DossierResultIssued r = DOSSIER__DOSSIER_RESULT_ISSUED__INIT;
+
+	s.receiving_agency_code = s.competent_agency_code = w.agency_code = r.agency_code = CITY;
+	s.channel = w.channel = r.channel = DOSSIER__CHANNEL__CHANNEL_OWN_PORTAL;
+	s.online_level = w.online_level = r.online_level = 4;
+	s.submitted_us = moment("2023-07-03T09:00:00+07:00");
+	w.finished_us = r.finished_us = moment("2023-07-05T09:00:00+07:00");
+	for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
+		s.code = codes[i];
+		publish(DOSSIER, "dossier.submitted", codes[i], &s.base);
+	}
+	w.code = "E1";
+	w.accepted = true;
+	w.verdict = DOSSIER__VERDICT__VERDICT_EARLY;
+	publish(DOSSIER, "dossier.withdrawn", w.code, &w.base);
+	w.code = "E2";
+	w.accepted = false;
+	publish(DOSSIER, "dossier.withdrawn", w.code, &w.base);
+	r.code = "E3";
+	r.verdict = DOSSIER__VERDICT__VERDICT_LATE;
+	r.decision = DOSSIER__DECISION__DECISION_REFUSED;
+	publish(DOSSIER, "dossier.result_issued", r.code, &r.base);
+	r.again = true;
+	r.verdict = DOSSIER__VERDICT__VERDICT_EARLY;
+	publish(DOSSIER, "dossier.result_issued", r.code, &r.base);
+}
+
 static void pay(const char *order, const char *code, const char *agency, Payment__PayMethod method)
 {
 	Payment__PaymentPaid p = PAYMENT__PAYMENT_PAID__INIT;
@@ -388,6 +421,7 @@ static void play_all(void)
 	file_held("D7");
 	demand_again("D7");
 	demand_again("D3"); /* nothing was held of it at filing */
+	play_other_ends();
 	play_payments();
 	play_records();
 	task("T1", CITY, "2024-05-20", TASK__SHADE__SHADE_WITHIN, true);
@@ -612,12 +646,30 @@ static void test_again(void **state)
 	check_figures();
 }
 
+/* Withdrawn after acceptance is resolved, a negative decision too, and a reopened one once. */
+static void test_other_ends(void **state)
+{
+	static const char sql[] = "SELECT numerator * 10 + denominator FROM counter WHERE"
+				  " agency_code = '" CITY "' AND month = '2023-07-01'"
+				  " AND indicator_id = ";
+	char text[300];
+
+	(void)state;
+	snprintf(text, sizeof(text), "%s'DOSSIER-ON-TIME'", sql);
+	assert_int_equal(pg_int(rig.pg, "kpi", text), 12); /* E1 of E1 and E3 */
+	snprintf(text, sizeof(text), "%s'R2-12'", sql);
+	assert_int_equal(pg_int(rig.pg, "kpi", text), 22);
+	assert_int_equal(pg_int(rig.pg, "kpi",
+				"SELECT count(*) FROM fact_dossier WHERE code = 'E2'"
+				" AND finished_at IS NULL"),
+			 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_figures),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_board),
+		cmocka_unit_test(test_figures), cmocka_unit_test(test_other_ends),
+		cmocka_unit_test(test_refused), cmocka_unit_test(test_board),
 		cmocka_unit_test(test_again),
 	};
 
