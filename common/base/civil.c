@@ -128,3 +128,23 @@ int civil_minute_of_us(int64_t us)
 
 	return (int)((local - floor_div(local, DAY_US) * DAY_US) / MINUTE_US);
 }
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+int civil_minute_prefix(const char *s, int *ret_minute)
+{
+	int hour, minute;
+
+	if (strnlen(s, 5) < 5 || !is_digit(s[0]) || !is_digit(s[1]) || s[2] != ':' ||
+	    !is_digit(s[3]) || !is_digit(s[4]))
+		return ERR_INVALID;
+	hour = 10 * (s[0] - '0') + (s[1] - '0');
+	minute = 10 * (s[3] - '0') + (s[4] - '0');
+	if (hour > 23 || minute > 59)
+		return ERR_INVALID;
+	*ret_minute = hour * 60 + minute;
+	return 0;
+}

@@ -24,5 +24,7 @@ int32_t civil_of_us(int64_t us);
 int64_t civil_to_us(int32_t day, int minute_of_day);
 /* Minute of the local day of a moment, 0..1439. */
 int civil_minute_of_us(int64_t us);
+/* The "HH:MM" that s starts with, whatever follows it: minute of the day; 0 or ERR_INVALID. */
+int civil_minute_prefix(const char *s, int *ret_minute);
 
 #endif

@@ -359,6 +359,16 @@ int bus_request_begin(struct bus_request *req, struct err *err)
 	return 0;
 }
 
+static struct request *request_find(struct link *l, const uint8_t *token)
+{
+	struct request *r;
+
+	TAILQ_FOREACH(r, &l->requests, link)
+	if (memcmp(r->pub.token, token, BUS_TOKEN_BYTES) == 0)
+		return r;
+	return NULL;
+}
+
 /* MDPW02, CANCEL, token. What has begun goes on, and its answer says what became of it. */
 static void on_cancel(struct link *l, const struct frames *f)
 {
@@ -367,9 +377,7 @@ static void on_cancel(struct link *l, const struct frames *f)
 
 	if (f->n != 3 || frame_size(&f->part[2]) != BUS_TOKEN_BYTES)
 		return;
-	TAILQ_FOREACH(r, &l->requests, link)
-	if (memcmp(r->pub.token, frame_data(&f->part[2]), BUS_TOKEN_BYTES) == 0)
-		break;
+	r = request_find(l, frame_data(&f->part[2]));
 	if (r && !atomic_compare_exchange_strong(&r->state, &waiting, REQUEST_CANCELLED))
 		request_hurry(r);
 }

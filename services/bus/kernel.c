@@ -4,12 +4,13 @@
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
-#include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/base/base.h"
+#include "common/base/number.h"
 
 bool kernel_measure(int fd, struct kernel_figures *ret)
 {
@@ -38,9 +39,13 @@ uint64_t kernel_resident_bytes(void)
 {
 	CLEANUP_FD int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	char text[64] = "";
-	unsigned long pages = 0;
+	const char *second;
+	int64_t pages = 0;
 
-	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0 || sscanf(text, "%*u %lu", &pages) != 1)
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
 		return 0;
-	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+	second = strchr(text, ' ');
+	if (!second || number_prefix(second + 1, 0, INT64_MAX / 65536, &pages) < 0)
+		return 0;
+	return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }

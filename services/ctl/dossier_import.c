@@ -110,16 +110,16 @@ static int64_t read_time(struct import *im, const struct csv_table *table,
 {
 	const char *text = row->cells[column];
 	char day[11];
-	int hour = 0, minute = 0, used = 0;
+	int minute = 0;
 	int32_t date;
 	int64_t us = 0;
 
 	if (text[0] == '\0' || clock_parse_rfc3339(text, &us) == 0)
 		return us;
-	if (sscanf(text, "%10[0-9-] %2d:%2d%n", day, &hour, &minute, &used) == 3 &&
-	    text[used] == '\0' && civil_parse(day, &date) == 0 && hour >= 0 && hour < 24 &&
-	    minute >= 0 && minute < 60)
-		return civil_to_us(date, hour * 60 + minute);
+	snprintf(day, sizeof(day), "%s", text);
+	if (strlen(text) == 16 && text[10] == ' ' && civil_parse(day, &date) == 0 &&
+	    civil_minute_prefix(text + 11, &minute) == 0)
+		return civil_to_us(date, minute);
 	csv_fault(&im->report, table->file, row->line,
 		  "%s: \"%s\" is no time (YYYY-MM-DD HH:MM in Viet Nam, or RFC 3339)",
 		  table->columns[column].name, text);

@@ -13,19 +13,18 @@
 /* "07:30-11:30" into minutes; an empty session lies at a moment without length. */
 static int session(const char *text, int empty_at, int *ret_start, int *ret_end)
 {
-	unsigned h1, m1, h2, m2;
-	int end = 0;
+	int start, end;
 
 	if (text[0] == '\0') {
 		*ret_start = *ret_end = empty_at;
 		return 0;
 	}
-	if (sscanf(text, "%2u:%2u-%2u:%2u%n", &h1, &m1, &h2, &m2, &end) != 4 || text[end] ||
-	    strlen(text) != 11 || m1 > 59 || m2 > 59)
+	if (strlen(text) != 11 || text[5] != '-' || civil_minute_prefix(text, &start) < 0 ||
+	    civil_minute_prefix(text + 6, &end) < 0 || start >= end)
 		return -1;
-	*ret_start = (int)(h1 * 60 + m1);
-	*ret_end = (int)(h2 * 60 + m2);
-	return *ret_start < *ret_end ? 0 : -1;
+	*ret_start = start;
+	*ret_end = end;
+	return 0;
 }
 
 int profile_hours(const struct csv_row *row, struct calendar_hours *ret)

@@ -398,22 +398,24 @@ static void draw_row(struct paper *p, const struct paper_table *t, PangoLayout *
 	p->y += height;
 }
 
-static void table_row(struct paper *p, const struct paper_table *t, const char *const *texts,
-		      bool head)
+/* texts NULL: the head. */
+static void table_row(struct paper *p, const struct paper_table *t, const char *const *texts)
 {
+	bool head = !texts;
 	PangoLayout *cells[PAPER_COLUMNS_MAX];
 	double height = 0;
 
 	for (size_t i = 0; i < t->n_columns; i++) {
 		double h;
 
-		cells[i] = cell_new(p, &t->columns[i], head ? t->columns[i].title : texts[i], head);
+		cells[i] =
+			cell_new(p, &t->columns[i], texts ? texts[i] : t->columns[i].title, head);
 		h = layout_height(cells[i]) + 2 * PADDING;
 		height = h > height ? h : height;
 	}
 	if (!head && p->y + height > p->height - BOTTOM) {
 		next_page(p);
-		table_row(p, t, NULL, true);
+		table_row(p, t, NULL);
 	}
 	draw_row(p, t, cells, height);
 	for (size_t i = 0; i < t->n_columns; i++)
@@ -424,9 +426,9 @@ void paper_rows(struct paper *p, const struct paper_table *t)
 {
 	CHECK(t->n_columns <= PAPER_COLUMNS_MAX);
 	need(p, 3 * (TABLE_POINTS + 2 * PADDING)); /* no head without a row */
-	table_row(p, t, NULL, true);
+	table_row(p, t, NULL);
 	for (size_t i = 0; i < t->n_rows; i++)
-		table_row(p, t, t->cells + i * t->n_columns, false);
+		table_row(p, t, t->cells + i * t->n_columns);
 	p->y += PARAGRAPH_GAP * 2;
 }
 

@@ -162,6 +162,9 @@ static void civil_refuses_what_is_no_date(void **state)
 
 static void civil_is_local_time(void **state)
 {
+	static const char *const not_minutes[] = {"",      "7:30",  "24:00", "07:60",
+						  "07-30", "+7:30", "07:3",  " 7:30"};
+	int minute = 0;
 	int32_t day = civil_from_ymd(2024, 5, 21);
 	int64_t us;
 	char text[11] = "x";
@@ -176,6 +179,12 @@ static void civil_is_local_time(void **state)
 	assert_int_equal(civil_of_us(-1), 0); /* 1970-01-01 06:59:59 local */
 	assert_int_equal(civil_of_us(-CLOCK_TZ_OFFSET_US - 1), -1);
 	assert_int_equal(civil_minute_of_us(-CLOCK_TZ_OFFSET_US - 1), 1439);
+	assert_int_equal(civil_minute_prefix("07:30-11:30", &minute), 0);
+	assert_int_equal(minute, 450);
+	assert_int_equal(civil_minute_prefix("23:59", &minute), 0);
+	assert_int_equal(minute, 1439);
+	for (size_t i = 0; i < ARRAY_LEN(not_minutes); i++)
+		assert_int_equal(civil_minute_prefix(not_minutes[i], &minute), ERR_INVALID);
 	civil_format(CIVIL_FOREVER, text);
 	assert_string_equal(text, "");
 	assert_true(civil_to_us(CIVIL_FOREVER, 0) == INT64_MAX);

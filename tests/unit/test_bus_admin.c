@@ -446,7 +446,7 @@ static void drained_service_refuses_and_goes_on_again(void **state)
 	core_ask(f, CALLER, A, "x");
 	core_expect(f, CALLER, 0, ERR_DRAINING, "SERVICE_DRAINING");
 	in.resume = true;
-	out = ASK(f, Drain, drain, &in);
+	ASK(f, Drain, drain, &in);
 	core_ask(f, CALLER, A, "x");
 	assert_int_equal(core_requests_to(f, WORKER), 1);
 	in.worker = "echo-7";
