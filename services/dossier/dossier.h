@@ -63,6 +63,7 @@ struct dossier {
 	const char *assignee;                  /* subject; "": anybody of the holder */
 	int32_t step;                          /* of the template; 0: none */
 	int64_t step_from_us, step_due_us;
+	const char *step_role; /* whose turn it is; "": by the state alone */
 	int32_t opinions, opinions_open,
 		opinions_pausing; /* asked; not given; stopping the clock */
 	int32_t supplements;      /* asked for so far */

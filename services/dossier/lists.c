@@ -177,12 +177,12 @@ static int add_inbox(struct call *c, const Dossier__InboxRequest *in, const stru
 	if (in->assignee[0] == '\0')
 		return tx_add(c, &lists_inbox, DB_TEXT(box->view.agency), DB_TIME(box->after.us),
 			      DB_TEXT(box->after.code), DB_TIME(box->latest_us),
-			      DB_INT8S(box->states, (size_t)box->n_states),
-			      DB_INT8(box->limit + 1));
+			      DB_INT8S(box->states, (size_t)box->n_states), DB_INT8(box->limit + 1),
+			      DB_TEXT(in->role));
 	return tx_add(c, &lists_inbox_assigned, DB_TEXT(in->assignee), DB_TIME(box->after.us),
 		      DB_TEXT(box->after.code), DB_TIME(box->latest_us),
 		      DB_INT8S(box->states, (size_t)box->n_states), DB_INT8(box->limit + 1),
-		      DB_TEXT(box->view.agency));
+		      DB_TEXT(box->view.agency), DB_TEXT(in->role));
 }
 
 DOSSIER_HANDLER(inbox, Inbox)
@@ -228,7 +228,8 @@ DOSSIER_HANDLER(inbox_counts, InboxCounts)
 	    soon_us(c, view.agency, hours, &until_us) < 0)
 		return call_fail(c);
 	slot = call_query(c, &lists_counts, DB_TEXT(view.agency), DB_TIME(c->now_us),
-			  DB_TIME(until_us), DB_INT8S(states, (size_t)n), DB_TEXT(in->assignee));
+			  DB_TIME(until_us), DB_INT8S(states, (size_t)n), DB_TEXT(in->assignee),
+			  DB_TEXT(in->role));
 	if (slot < 0)
 		return call_fail(c);
 	out.total = (uint32_t)db_get_int(&c->tx, slot, 0, 0);

@@ -11,23 +11,32 @@
 /* As in the indexes dossier_inbox and dossier_assigned. */
 #define IN_HAND "d.state IN (1, 2, 4, 5, 6, 8, 9)"
 
+/*
+ * A role's inbox: whose turn the step says it is; without a template the states alone say so. What
+ * a leader has signed goes back to the officer who issues it.
+ */
+#define OF_ROLE(n)                                                                                 \
+	" AND (" n " = '' OR d.step_role IN ('', " n ") OR (d.signed_by <> '' AND " n              \
+	" = 'officer'))"
+
 #define IN_ORDER                                                                                   \
 	" AND (d.next_due_at, d.code) > ($2, $3) AND d.next_due_at <= $4 AND d.state = ANY ($5)"
 
 const struct db_stmt lists_inbox = {
-	COLUMNS "'' FROM dossier d WHERE d.holder_agency = $1 AND " IN_HAND IN_ORDER
-		" ORDER BY d.next_due_at, d.code LIMIT $6"};
+	COLUMNS "'' FROM dossier d WHERE d.holder_agency = $1 AND " IN_HAND IN_ORDER OF_ROLE(
+		"$7") " ORDER BY d.next_due_at, d.code LIMIT $6"};
 
 const struct db_stmt lists_inbox_assigned = {
-	COLUMNS "'' FROM dossier d WHERE d.assignee = $1 AND d.assignee <> '' AND " IN_HAND IN_ORDER
-		" AND d.holder_agency = $7 ORDER BY d.next_due_at, d.code LIMIT $6"};
+	COLUMNS
+	"'' FROM dossier d WHERE d.assignee = $1 AND d.assignee <> '' AND " IN_HAND IN_ORDER
+	" AND d.holder_agency = $7" OF_ROLE("$8") " ORDER BY d.next_due_at, d.code LIMIT $6"};
 
 const struct db_stmt lists_counts = {
 	"SELECT count(*), count(*) FILTER (WHERE q.next_due_at < $2),"
 	" count(*) FILTER (WHERE q.next_due_at >= $2 AND q.next_due_at <= $3)"
 	" FROM (SELECT d.next_due_at FROM dossier d WHERE d.holder_agency = $1 AND " IN_HAND
-	" AND d.state = ANY ($4) AND ($5 = '' OR d.assignee = $5)"
-	" ORDER BY d.next_due_at, d.code LIMIT 1000) q"};
+	" AND d.state = ANY ($4) AND ($5 = '' OR d.assignee = $5)" OF_ROLE(
+		"$6") " ORDER BY d.next_due_at, d.code LIMIT 1000) q"};
 
 /* --- search: one index each --- */
 

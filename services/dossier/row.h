@@ -17,7 +17,8 @@
 	" d.fee_vnd, d.fee_paid, d.order_id, d.finance_state, d.result_number, d.result_file_id,"  \
 	" d.handover_state, d.tracking_number,"                                                    \
 	" d.handoffs, d.handoffs_electronic, d.hops, d.in_transit, d.assignee, d.step,"            \
-	" d.step_from_at, d.step_due_at, d.opinions, d.opinions_open, d.opinions_pausing,"         \
+	" d.step_from_at, d.step_due_at, d.step_role, d.opinions, d.opinions_open, "               \
+	"d.opinions_pausing,"                                                                      \
 	" d.supplements, d.signed_by, d.parent, d.parent_needs, d.complaints,"                     \
 	" d.complaints_open, d.results, d.rated,"
 

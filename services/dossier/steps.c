@@ -26,6 +26,7 @@ static int begin_step(struct call *c, struct dossier *d, const Dossier__Step *st
 	struct due_office office;
 
 	d->step = step ? (int32_t)step->ordinal : 0;
+	d->step_role = step ? step->role : "";
 	d->step_from_us = step ? c->now_us : 0;
 	d->step_due_us = 0;
 	if (!step || step->hours == 0)

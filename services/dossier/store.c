@@ -36,7 +36,7 @@ static const struct db_stmt update_dossier = {
 	" assignee = $33, step = $34, step_from_at = $35, step_due_at = $36, opinions = $37,"
 	" opinions_open = $38, opinions_pausing = $39, supplements = $40, signed_by = $41,"
 	" rated = $42, procedure_version = $43, complaints = $44, complaints_open = $45,"
-	" results = $46 WHERE code = $1"};
+	" results = $46, step_role = $47 WHERE code = $1"};
 
 /* The post is the directory's of that day. */
 static const struct db_stmt insert_history = {
@@ -170,6 +170,7 @@ static void read_work(struct row *r, struct dossier *d)
 	d->step = (int32_t)row_int(r);
 	d->step_from_us = row_time(r);
 	d->step_due_us = row_time(r);
+	d->step_role = row_text(r);
 	d->opinions = (int32_t)row_int(r);
 	d->opinions_open = (int32_t)row_int(r);
 	d->opinions_pausing = (int32_t)row_int(r);
@@ -409,6 +410,7 @@ void dossier_save(struct call *c, struct dossier *d, const char *action, const c
 	       DB_TIME(d->step_from_us), DB_TIME(d->step_due_us), DB_INT4(d->opinions),
 	       DB_INT4(d->opinions_open), DB_INT4(d->opinions_pausing), DB_INT4(d->supplements),
 	       DB_TEXT(d->signed_by), DB_BOOL(d->rated), DB_INT4(d->procedure_version),
-	       DB_INT4(d->complaints), DB_INT4(d->complaints_open), DB_INT4(d->results));
+	       DB_INT4(d->complaints), DB_INT4(d->complaints_open), DB_INT4(d->results),
+	       DB_TEXT(d->step_role));
 	dossier_history(c, d, action, note);
 }

@@ -25,8 +25,8 @@ const struct stock_query stock_whole[4] = {
 };
 
 const struct stock_query stock_inbox[1] = {
-	{&lists_inbox, "text, timestamptz, text, timestamptz, bigint[], bigint",
-	 "stock_agency(%d), '-infinity', '', 'infinity', '{1,2,4,5,6,8,9}', 50"}};
+	{&lists_inbox, "text, timestamptz, text, timestamptz, bigint[], bigint, text",
+	 "stock_agency(%d), '-infinity', '', 'infinity', '{1,2,4,5,6,8,9}', 50, ''"}};
 
 const struct stock_query stock_name[1] = {{&lists_search[LISTS_BY_NAME], SEARCH_TYPES,
 					   "stock_agency(%d), 'Nguyễn Thị', " EVERYTHING

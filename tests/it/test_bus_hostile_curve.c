@@ -16,9 +16,7 @@
 #define FLAT    (24 * MIB)
 #define ROUNDS  2000
 #define ENDLESS (512 * MIB)
-#define CUT_AFTER                                                                                  \
-	(64 * MIB) /* bytes an endless peer gets rid of, buffers and reaction included             \
-		    */
+#define KEPT    (64 * MIB) /* of an endless peer, buffers and reaction included */
 
 static int setup(void **state)
 {
@@ -190,9 +188,10 @@ static void expect_cut(struct raw *f, uint8_t flags, const char *start, size_t n
 	open_shaken(f, &p, "caller");
 	raw_expect_service(f, worker, c);
 	before = raw_resident(f);
-	assert_true(push_until_cut(&p, flags, start, n) < CUT_AFTER);
+	/* How soon depends on whose turn it is on a busy machine; how much is kept does not. */
+	assert_true(push_until_cut(&p, flags, start, n) < ENDLESS);
 	raw_wait_cut(f, "endless_message");
-	assert_true(raw_resident(f) - before < CUT_AFTER + FLAT);
+	assert_true(raw_resident(f) - before < KEPT + FLAT);
 	curvepeer_close(&p);
 	raw_expect_service(f, worker, c);
 	raw_wait_value(f, "lgsp_bus_connections{side=\"member\"}", 1);

@@ -224,6 +224,42 @@ static void test_stand_in(void **state)
 
 /* --- steps and hand-offs --- */
 
+static bool waits_for(struct ask *a, const char *role, const char *code)
+{
+	Dossier__InboxReply *out;
+
+	assert_int_equal(CALL(a, &leader, Inbox, inbox, &out, in_.role = role; in_.limit = 100), 0);
+	for (size_t i = 0; i < out->n_dossiers; i++)
+		if (strcmp(out->dossiers[i]->code, code) == 0)
+			return true;
+	return false;
+}
+
+/* Each role's inbox shows what its step has come to. */
+static void test_inbox_of_a_role(void **state)
+{
+	struct ask a;
+	char code[64];
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	accepted(&a, STEPPED, code);
+	assert_true(waits_for(&a, "clerk", code));
+	assert_false(waits_for(&a, "officer", code));
+	assert_int_equal(forward_it(&a, &clerk, code, COMMUNE), 0);
+	assert_true(waits_for(&a, "officer", code));
+	assert_false(waits_for(&a, "leader", code));
+	assert_int_equal(next_step(&a, &officer, code, NULL), 0);
+	assert_true(waits_for(&a, "leader", code));
+	assert_false(waits_for(&a, "officer", code));
+	assert_int_equal(CALL(&a, &leader, SignOff, sign_off, NULL, in_.code = code), 0);
+	assert_true(waits_for(&a, "officer", code)); /* to issue it */
+	assert_int_equal(issue_it(&a, &officer, code, "", NULL), 0);
+	assert_true(waits_for(&a, "clerk", code));
+	assert_true(waits_for(&a, "", code));
+	ask_done(&a);
+}
+
 static void test_steps(void **state)
 {
 	Dossier__NextStepReply *next;
@@ -583,12 +619,19 @@ static void test_books(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_claim),     cmocka_unit_test(test_assign),
-		cmocka_unit_test(test_stand_in),  cmocka_unit_test(test_steps),
-		cmocka_unit_test(test_steps_end), cmocka_unit_test(test_leader_issues),
-		cmocka_unit_test(test_paper),     cmocka_unit_test(test_negative_decision),
-		cmocka_unit_test(test_posted),    cmocka_unit_test(test_child),
-		cmocka_unit_test(test_batch),     cmocka_unit_test(test_course_refused),
+		cmocka_unit_test(test_claim),
+		cmocka_unit_test(test_assign),
+		cmocka_unit_test(test_stand_in),
+		cmocka_unit_test(test_inbox_of_a_role),
+		cmocka_unit_test(test_steps),
+		cmocka_unit_test(test_steps_end),
+		cmocka_unit_test(test_leader_issues),
+		cmocka_unit_test(test_paper),
+		cmocka_unit_test(test_negative_decision),
+		cmocka_unit_test(test_posted),
+		cmocka_unit_test(test_child),
+		cmocka_unit_test(test_batch),
+		cmocka_unit_test(test_course_refused),
 		cmocka_unit_test(test_books),
 	};
 
