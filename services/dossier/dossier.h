@@ -165,6 +165,11 @@ int steps_enter(struct call *c, struct dossier *d, int step);
 /* Rows of a hand-off: the next hop, and its receipt when electronic. */
 void steps_hand_off(struct call *c, struct dossier *d, const char *from, bool electronic,
 		    const char *remark);
+/*
+ * Behind dossier_save() and the act's event: asks for the opinions of the template's step when the
+ * act has begun it (before: the step it was in), each once, with a version of its own.
+ */
+int opinions_of_step(struct call *c, struct dossier *d, int32_t before);
 /* The receipt of the last hop. */
 void steps_receive(struct call *c, struct dossier *d, const char *remark);
 

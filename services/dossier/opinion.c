@@ -28,6 +28,9 @@ static const struct db_stmt insert_opinion = {
 	"INSERT INTO opinion (dossier, ordinal, agency, state, question, asked_by, asked_at,"
 	" due_at, pauses_clock) VALUES ($1, $2, $3, 1, $4, $5, $6, $7, $8)"};
 
+static const struct db_stmt read_asked = {
+	"SELECT agency, question FROM opinion WHERE dossier = $1"};
+
 /* Stable under the dossier's lock, which every change of it takes. */
 static const struct db_stmt read_opinion = {
 	"SELECT agency, state, due_at, pauses_clock FROM opinion"
@@ -108,6 +111,76 @@ static void requested_event(struct call *c, const struct dossier *d, const struc
 	dossier_tell(c, d, RULES_REQUEST_OPINION, "dossier.opinion_requested", &ev.base);
 }
 
+/* The opinion's row, an entry of the history and an event; the clock stops when it says so. */
+static int ask(struct call *c, struct dossier *d, const struct opinion *o, const char *question)
+{
+	d->opinions++;
+	d->opinions_open++;
+	d->opinions_pausing += o->pauses_clock;
+	if (dossier_clock(c, d) < 0)
+		return c->err.status;
+	tx_add(c, &insert_opinion, DB_TEXT(d->code), DB_INT4(d->opinions), DB_TEXT(o->agency),
+	       DB_TEXT(dossier_nfc(c, question)), DB_TEXT(dossier_actor(c)), DB_TIME(c->now_us),
+	       DB_TIME(o->due_us), DB_BOOL(o->pauses_clock));
+	dossier_save(c, d, rules_action_name(RULES_REQUEST_OPINION), o->agency);
+	requested_event(c, d, o);
+	return 0;
+}
+
+/* --- what the step of the template asks for --- */
+
+static bool was_asked(const struct call *c, int slot, const Dossier__StepOpinion *of)
+{
+	for (int i = 0; i < db_rows(&c->tx, slot); i++)
+		if (strcmp(db_get_text(&c->tx, slot, i, 0), of->agency_code) == 0 &&
+		    strcmp(db_get_text(&c->tx, slot, i, 1), of->question) == 0)
+			return true;
+	return false;
+}
+
+/* An agency that is no more, or has the dossier itself, is not asked: an officer may ask another.
+ */
+static int ask_for_step(struct call *c, struct dossier *d, const Dossier__StepOpinion *of)
+{
+	struct opinion o = {.agency = of->agency_code};
+	struct refdata_agency agency;
+	int in_force = refdata_agency(c, o.agency, civil_of_us(c->now_us), &agency);
+
+	if (in_force < 0)
+		return in_force;
+	if (in_force == 0 || strcmp(o.agency, d->agencies.holder) == 0 ||
+	    d->opinions >= RULES_OPINIONS_MAX)
+		return 0;
+	if (opinion_due(c, &o, of->hours) < 0)
+		return c->err.status;
+	d->was = d->state;
+	d->why = "";
+	return ask(c, d, &o, of->question);
+}
+
+int opinions_of_step(struct call *c, struct dossier *d, int32_t before)
+{
+	const Dossier__Procedure *p;
+	const Dossier__Step *step;
+	int slot;
+
+	if (d->step == before || d->step == 0)
+		return 0;
+	if (dossier_procedure(c, d, &p) < 0)
+		return c->err.status;
+	step = rules_step(p, d->step);
+	if (!step || step->n_opinions == 0)
+		return 0;
+	slot = tx_add(c, &read_asked, DB_TEXT(d->code));
+	if (tx_flush(c) < 0)
+		return c->err.status;
+	for (size_t i = 0; i < step->n_opinions; i++)
+		if (!was_asked(c, slot, step->opinions[i]) &&
+		    ask_for_step(c, d, step->opinions[i]) < 0)
+			return c->err.status;
+	return 0;
+}
+
 DOSSIER_HANDLER(request_opinion, RequestOpinion)
 {
 	struct call *c = call_of(data);
@@ -124,18 +197,8 @@ DOSSIER_HANDLER(request_opinion, RequestOpinion)
 	in_force = refdata_agency(c, in->agency_code, civil_of_us(c->now_us), &agency);
 	if (in_force < 0 || dossier_take_check(c, slot, in->code, RULES_REQUEST_OPINION, &d) < 0 ||
 	    check_asked(c, &d, in->agency_code, in_force > 0) < 0 ||
-	    opinion_due(c, &o, in->hours) < 0)
+	    opinion_due(c, &o, in->hours) < 0 || ask(c, &d, &o, in->question) < 0)
 		return call_fail(c);
-	d.opinions++;
-	d.opinions_open++;
-	d.opinions_pausing += o.pauses_clock;
-	if (dossier_clock(c, &d) < 0)
-		return call_fail(c);
-	tx_add(c, &insert_opinion, DB_TEXT(d.code), DB_INT4(d.opinions), DB_TEXT(o.agency),
-	       DB_TEXT(dossier_nfc(c, in->question)), DB_TEXT(dossier_actor(c)), DB_TIME(c->now_us),
-	       DB_TIME(o.due_us), DB_BOOL(o.pauses_clock));
-	dossier_save(c, &d, rules_action_name(RULES_REQUEST_OPINION), o.agency);
-	requested_event(c, &d, &o);
 	out.version = d.version;
 	out.opinion = d.opinions;
 	out.due_us = o.due_us;

@@ -124,6 +124,7 @@ DOSSIER_HANDLER(forward, Forward)
 	struct dossier d;
 	const char *from;
 	int slot, in_force;
+	int32_t step;
 
 	(void)svc;
 	if (dossier_check_note(c, in->note, 0) < 0)
@@ -133,10 +134,13 @@ DOSSIER_HANDLER(forward, Forward)
 	if (in_force < 0 || dossier_take_check(c, slot, in->code, RULES_FORWARD, &d) < 0)
 		return call_fail(c);
 	from = d.agencies.holder;
+	step = d.step;
 	if (check_target(c, &d, in->to_agency_code, in_force > 0) < 0 || move(c, &d, in) < 0)
 		return call_fail(c);
 	dossier_save(c, &d, rules_action_name(RULES_FORWARD), dossier_nfc(c, in->note));
 	forwarded_event(c, &d, from, in->electronic);
+	if (opinions_of_step(c, &d, step) < 0)
+		return call_fail(c);
 	out.version = d.version;
 	if (tx_commit(c, &out.base) < 0)
 		return call_fail(c);

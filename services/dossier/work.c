@@ -237,6 +237,7 @@ DOSSIER_HANDLER(next_step, NextStep)
 	Dossier__NextStepReply out = DOSSIER__NEXT_STEP_REPLY__INIT;
 	Dossier__DossierStepBegun ev = DOSSIER__DOSSIER_STEP_BEGUN__INIT;
 	struct dossier d;
+	int32_t before;
 	int step = 0;
 
 	(void)svc;
@@ -244,6 +245,7 @@ DOSSIER_HANDLER(next_step, NextStep)
 	    dossier_take(c, in->code, RULES_NEXT_STEP, &d) < 0 || find_next(c, &d, &step) < 0)
 		return call_fail(c);
 	ev.step_verdict = rules_step_verdict(d.step_due_us, c->now_us);
+	before = d.step;
 	if (steps_enter(c, &d, step) < 0)
 		return call_fail(c);
 	d.assignee = ""; /* the next step is somebody else's */
@@ -253,6 +255,8 @@ DOSSIER_HANDLER(next_step, NextStep)
 	ev.step = d.step;
 	ev.step_due_us = d.step_due_us;
 	dossier_tell(c, &d, RULES_NEXT_STEP, "dossier.step_begun", &ev.base);
+	if (opinions_of_step(c, &d, before) < 0)
+		return call_fail(c);
 	out.version = d.version;
 	out.step = d.step;
 	out.step_due_us = d.step_due_us;

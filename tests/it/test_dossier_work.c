@@ -12,6 +12,7 @@
 #include "tests/it/dossier_rig.h"
 
 #define STEPPED "1.001612" /* clerk, officer, leader, clerk */
+#define ASKING  "1.009994" /* as that, and its second step asks two agencies */
 
 static const struct person leader = {"leader-31-01", "leader", COMMUNE};
 static const struct person colleague = {"officer-31-01b", "officer", COMMUNE};
@@ -43,6 +44,7 @@ static int set_up_work(void **state)
 	static const char *const rules[] = {"receiving", "competent", "competent", "receiving"};
 	static const char *first[] = {"forward", "request_supplement"};
 	Dossier__Step step[4], *list[4];
+	Dossier__StepOpinion opinion[3], *opinions[3];
 	struct bundle b;
 	struct ask a;
 
@@ -65,6 +67,19 @@ static int set_up_work(void **state)
 	b.p[2].steps = list;
 	b.p[2].n_steps = 4;
 	ask_init(&a, rig.ops, "dossier");
+	assert_int_equal(import(&a, &b), 1);
+	for (size_t i = 0; i < 3; i++) {
+		static const char *const asked[] = {DISTRICT, OTHER, GONE};
+
+		dossier__step_opinion__init(&opinion[i]);
+		opinion[i].agency_code = asked[i];
+		opinion[i].hours = 8;
+		opinion[i].question = "Có phù hợp quy hoạch không?";
+		opinions[i] = &opinion[i];
+	}
+	step[1].opinions = opinions;
+	step[1].n_opinions = 3;
+	b.p[2].code = ASKING;
 	assert_int_equal(import(&a, &b), 1);
 	ask_done(&a);
 	put_officer("officer-31-01", COMMUNE, "Chuyên viên");
@@ -233,6 +248,36 @@ static bool waits_for(struct ask *a, const char *role, const char *code)
 		if (strcmp(out->dossiers[i]->code, code) == 0)
 			return true;
 	return false;
+}
+
+/* Opinions of the template are asked for with the step, once, of agencies that are in force. */
+static void test_opinions_of_a_step(void **state)
+{
+	struct ask a;
+	char code[64];
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	accepted(&a, ASKING, code);
+	assert_int_equal(of_dossier("opinions", code), 0);
+	assert_int_equal(forward_it(&a, &clerk, code, COMMUNE), 0);
+	assert_int_equal(of_dossier("opinions", code), 2);
+	assert_int_equal(of_dossier("opinions_open", code), 2);
+	assert_int_equal(count_events("dossier.opinion_requested", code), 2);
+	REFUSED(issue_it(&a, &leader, code, "", NULL), ERR_CONFLICT, "OPINIONS_OPEN");
+	assert_int_equal(next_step(&a, &officer, code, NULL), 0);
+	assert_int_equal(
+		CALL(&a, &leader, ReturnForRework, return_for_rework, NULL, in_.code = code;
+		     in_.note = "Chờ ý kiến"),
+		0);
+	assert_int_equal(of_dossier("opinions", code), 2); /* not asked again */
+	assert_int_equal(CALL(&a, &district, GiveOpinion, give_opinion, NULL, in_.code = code;
+			      in_.opinion = 1;
+			      in_.answer = DOSSIER__OPINION_ANSWER__OPINION_ANSWER_AGREE;
+			      in_.text = "Phù hợp"),
+			 0);
+	assert_int_equal(of_dossier("opinions_open", code), 1);
+	ask_done(&a);
 }
 
 /* Each role's inbox shows what its step has come to. */
@@ -623,6 +668,7 @@ int main(void)
 		cmocka_unit_test(test_assign),
 		cmocka_unit_test(test_stand_in),
 		cmocka_unit_test(test_inbox_of_a_role),
+		cmocka_unit_test(test_opinions_of_a_step),
 		cmocka_unit_test(test_steps),
 		cmocka_unit_test(test_steps_end),
 		cmocka_unit_test(test_leader_issues),
