@@ -83,7 +83,7 @@ as_member() { echo "$4" | LGSP_KEY=$1 ctl call "$2" "$3" --deadline 2000; }
 new_member() {
 	local key=$VAR/keys/thu.key_secret
 	ctl member add thu --grant 'dossier GetProcedure' && ! ctl member add thu &&
-		ctl member list | grep -A1 '^VN/GOV/H40/thu ' | grep 'grant dossier GetProcedure' || return 1
+		ctl member list | grep -A1 '^VN/GOV/H40/thu ' | grep 'grant VN/GOV/H40/thu dossier GetProcedure' || return 1
 	kill -HUP "$(cat "$VAR/run/bus.pid")"
 	until_true 10 as_member "$key" dossier GetProcedure '{"code":"1.001612"}' && ! as_member "$key" directory ListAgencies '{}' 2>"$VAR.err" &&
 		grep DENIED "$VAR.err"
