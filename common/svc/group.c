@@ -38,6 +38,7 @@ struct group {
 	pthread_mutex_t mutex;
 	struct seats waiting;
 	bool busy;
+	struct db_conn *conn; /* of whoever leads: one for all, however many workers wait */
 	struct metric *calls, *transactions;
 };
 
@@ -59,8 +60,20 @@ void group_free(struct group *g)
 {
 	if (!g)
 		return;
+	db_conn_free(g->conn);
 	pthread_mutex_destroy(&g->mutex);
 	free(g);
+}
+
+/* Leaders only, one after the other. */
+static struct db_conn *conn_of(struct group *g, const struct call *c)
+{
+	if (!g->conn) {
+		struct db_config config = runtime_db_config(c->svc);
+
+		g->conn = db_conn_new(&config);
+	}
+	return g->conn;
 }
 
 /* --- alone --- */
@@ -231,7 +244,7 @@ static void run_batch(struct batch *b, struct group *g, struct call *leader)
 
 	arena_init(&b->arena, 1 << 20);
 	err_clear(&b->err);
-	db_begin(&b->tx, leader->conn, NULL, &b->arena, deadline_of(b), &b->err);
+	db_begin(&b->tx, conn_of(g, leader), NULL, &b->arena, deadline_of(b), &b->err);
 	for (unsigned i = 0; i < b->n; i++)
 		sit_down(b, b->seats[i]);
 	rc = run_together(b);
@@ -272,6 +285,22 @@ static unsigned take_waiting(struct group *g, struct seat *ret[static GROUP_MAX]
 	return n;
 }
 
+/* On the leader's connection, which is another's as soon as the lead has passed on. */
+static void run_lone(struct group *g, struct seat *own)
+{
+	struct call *c = own->c;
+	struct db_conn *of_worker = c->conn;
+
+	c->conn = conn_of(g, c);
+	own->status = run_alone(c, g->steps, own->item);
+	if (own->status < 0)
+		call_note_failure(c);
+	else
+		db_end(&c->tx);
+	c->conn = of_worker;
+	own->end = END_SETTLED;
+}
+
 /* Calls at the end of their time go alone, when the others are done. */
 static void run_taken(struct group *g, struct seat **taken, unsigned n)
 {
@@ -287,8 +316,7 @@ static void run_taken(struct group *g, struct seat **taken, unsigned n)
 		run_batch(&b, g, own->c);
 	} else if (b.n == 1 && b.seats[0] == own) {
 		/* Under the lead all the same: those who come meanwhile will be a group. */
-		own->status = run_alone(own->c, g->steps, own->item);
-		own->end = END_SETTLED;
+		run_lone(g, own);
 	}
 }
 

@@ -1,10 +1,10 @@
 /*
  * Group commit: calls of one hot method that arrive while a transaction of that method is on its
  *way share the next one. A worker thread that finds the group at rest leads: it takes what waits
- *(itself included, at most GROUP_MAX), runs the steps of each on its own connection, commits once,
- *and passes the lead on; the others sleep meanwhile. Without a timer: alone, a call is a
- *transaction of its own as any other. Less than half the work of the database, and one flush to
- *disk, for a full group.
+ *(itself included, at most GROUP_MAX), runs the steps of each on one connection of the group,
+ *commits once, and passes the lead on; the others sleep meanwhile. Without a timer: alone, a call
+ *is a transaction of its own as any other. Less than half the work of the database, and one flush
+ *to disk, for a full group.
  *
  * Steps of a call, in the order of a group (a call that runs alone reserves before it decides):
  *

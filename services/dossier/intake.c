@@ -53,8 +53,10 @@ enum { RECEIVING_LEVEL, COMPETENT_LEVEL, SUPPORTING_LEVEL, IS_OPEN, CLOSED_SINCE
 /* Open dossiers of the applicant for the same procedure since a day. */
 static const struct db_stmt read_similar = {
 	"SELECT d.code, f.form_names, f.form_values, f.filer_is_citizen AND f.filer = $4"
-	" FROM filing f JOIN dossier d ON d.code = f.code WHERE f.applicant_number = $1"
-	" AND d.procedure_code = $2 AND d.submitted_at >= $3 AND d.state IN (1, 2, 4, 5, 6, 8)"
+	" FROM (SELECT code, form_names, form_values, filer_is_citizen, filer FROM filing"
+	"  WHERE applicant_number = $1 ORDER BY code DESC LIMIT 100) f"
+	" JOIN dossier d ON d.code = f.code"
+	" WHERE d.procedure_code = $2 AND d.submitted_at >= $3 AND d.state IN (1, 2, 4, 5, 6, 8)"
 	" ORDER BY d.submitted_at DESC, d.code LIMIT $5"};
 
 static const struct db_stmt next_ordinal = {
