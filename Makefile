@@ -226,10 +226,10 @@ fresh-test: ## both README commands on bare Debian 12 machines (containers), as 
 	@tests/fresh/run
 
 .PHONY: test
-test: ## install what is missing, build with sanitizers, run every test
+test: ## install what is missing, build with sanitizers, run every test (TESTS: parts of names)
 	@deploy/install-deps deploy/deps-run deploy/deps-test
 	@$(MAKE) --no-print-directory $(JOBS) SAN=$(TEST_SAN) all test-bins tests/node_modules/.package-lock.json
-	@tests/run build/san-$(subst $(comma),-,$(TEST_SAN))
+	@tests/run build/san-$(subst $(comma),-,$(TEST_SAN)) $(TESTS)
 
 .PHONY: chaos
 chaos: ## kill every process at every named point while dossiers are played (about a minute)
