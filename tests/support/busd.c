@@ -1,35 +1,24 @@
 #include "tests/support/busd.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <zmq.h>
 
 #include "common/base/base.h"
 #include "common/base/clock.h"
 #include "common/http/http.h"
+#include "tests/support/child.h"
 
-#define ENV_MAX    32
-#define WAIT_US    (10 * CLOCK_US_PER_S)
-#define METRIC_MAX (1 << 20)
+#define WAIT_US  (10 * CLOCK_US_PER_S)
+#define PAUSE_US 10000
 
 struct busd {
-	char dir[64];
+	struct child child;
 	char member[128], backend[128], admin[128], http[128], key[128];
-	char env_text[ENV_MAX][256];
-	char *env[ENV_MAX + 1];
-	unsigned n_env;
-	pid_t pid;
 };
 
 /* --- files --- */
@@ -62,82 +51,24 @@ static void write_pair(const char *public_dir, const char *secret_dir, const cha
 	write_file(path, text, 0600);
 }
 
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
-}
-
 /* --- process --- */
-
-static void add_env(struct busd *d, const char *name, const char *value)
-{
-	CHECK(d->n_env < ENV_MAX);
-	snprintf(d->env_text[d->n_env], sizeof(d->env_text[0]), "%s%s%s", name, *value ? "=" : "",
-		 value);
-	d->env[d->n_env] = d->env_text[d->n_env];
-	d->n_env++;
-}
-
-/* build/<variant>/tests/it/test_x -> build/<variant>/bin/lgsp-bus */
-static void find_program(char out[static 512])
-{
-	char self[400];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	char *at;
-
-	CHECK(n > 0);
-	self[n] = 0;
-	at = strstr(self, "/tests/");
-	CHECK(at);
-	*at = 0;
-	snprintf(out, 512, "%s/bin/lgsp-bus", self);
-}
-
-static void run_child(struct busd *d)
-{
-	char program[512], log[128];
-	int fd;
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	find_program(program);
-	snprintf(log, sizeof(log), "%s/log", d->dir);
-	fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
-	if (fd < 0 || dup2(fd, 2) < 0)
-		_exit(125);
-	execle(program, "lgsp-bus", (char *)NULL, d->env);
-	fprintf(stderr, "%s: %s\n", program, strerror(errno));
-	_exit(125);
-}
-
-static void pause_10ms(void)
-{
-	usleep(10000);
-}
 
 static void wait_serving(struct busd *d)
 {
 	int64_t until_us = clock_mono_us() + WAIT_US;
 
 	while (http_probe(d->http) != 0) {
-		if (waitpid(d->pid, NULL, WNOHANG) == d->pid || clock_mono_us() > until_us) {
-			fprintf(stderr, "lgsp-bus did not start, see %s/log\n", d->dir);
+		if (!child_running(&d->child) || clock_mono_us() > until_us) {
+			fprintf(stderr, "lgsp-bus did not start, see %s/log\n", d->child.dir);
 			abort();
 		}
-		pause_10ms();
+		usleep(PAUSE_US);
 	}
 }
 
 void busd_restart(struct busd *d)
 {
-	CHECK(d->pid == 0);
-	fflush(NULL);
-	d->pid = fork();
-	CHECK(d->pid >= 0);
-	if (d->pid == 0)
-		run_child(d);
+	child_spawn(&d->child);
 	wait_serving(d);
 }
 
@@ -145,15 +76,14 @@ static void make_folders(struct busd *d)
 {
 	char path[128];
 
-	snprintf(d->dir, sizeof(d->dir), "/tmp/busd-XXXXXX");
-	CHECK(mkdtemp(d->dir));
-	snprintf(path, sizeof(path), "%s/members", d->dir);
+	child_init(&d->child, "bus");
+	snprintf(path, sizeof(path), "%s/members", d->child.dir);
 	CHECK(mkdir(path, 0700) == 0);
-	snprintf(d->member, sizeof(d->member), "ipc://%s/m", d->dir);
-	snprintf(d->backend, sizeof(d->backend), "ipc://%s/b", d->dir);
-	snprintf(d->admin, sizeof(d->admin), "ipc://%s/a", d->dir);
-	snprintf(d->http, sizeof(d->http), "unix:%s/h", d->dir);
-	snprintf(d->key, sizeof(d->key), "%s/broker.key", d->dir);
+	snprintf(d->member, sizeof(d->member), "ipc://%s/m", d->child.dir);
+	snprintf(d->backend, sizeof(d->backend), "ipc://%s/b", d->child.dir);
+	snprintf(d->admin, sizeof(d->admin), "ipc://%s/a", d->child.dir);
+	snprintf(d->http, sizeof(d->http), "unix:%s/h", d->child.dir);
+	snprintf(d->key, sizeof(d->key), "%s/broker.key", d->child.dir);
 }
 
 /* Where the caller had it bound elsewhere. */
@@ -169,33 +99,28 @@ static void note_endpoint(struct busd *d, const char *variable)
 		snprintf(d->backend, sizeof(d->backend), "%s", variable + strlen(backend));
 }
 
-/* The caller's first: of two equal names the first counts. */
 static void add_caller_env(struct busd *d, const char *const *env)
 {
-	for (; env && *env; env++) {
-		add_env(d, *env, "");
+	child_env_list(&d->child, env);
+	for (; env && *env; env++)
 		note_endpoint(d, *env);
-	}
 }
 
 /* Whose files it reads, and its own sockets. */
 static void add_own_env(struct busd *d, const struct busd *files)
 {
-	const char *inherited = getenv("ASAN_OPTIONS");
 	char path[256];
 
-	snprintf(path, sizeof(path), "%s/members", files->dir);
-	add_env(d, "LGSP_MEMBERS_DIR", path);
-	snprintf(path, sizeof(path), "%s/rights", files->dir);
-	add_env(d, "LGSP_RIGHTS", path);
-	snprintf(path, sizeof(path), "%s/broker.key_secret", files->dir);
-	add_env(d, "LGSP_KEY", path);
-	add_env(d, "LGSP_BIND_MEMBER", d->member);
-	add_env(d, "LGSP_BIND_BACKEND", d->backend);
-	add_env(d, "LGSP_BIND_ADMIN", d->admin);
-	add_env(d, "LGSP_HTTP", d->http);
-	if (inherited)
-		add_env(d, "ASAN_OPTIONS", inherited);
+	snprintf(path, sizeof(path), "%s/members", files->child.dir);
+	child_env(&d->child, "LGSP_MEMBERS_DIR", path);
+	snprintf(path, sizeof(path), "%s/rights", files->child.dir);
+	child_env(&d->child, "LGSP_RIGHTS", path);
+	snprintf(path, sizeof(path), "%s/broker.key_secret", files->child.dir);
+	child_env(&d->child, "LGSP_KEY", path);
+	child_env(&d->child, "LGSP_BIND_MEMBER", d->member);
+	child_env(&d->child, "LGSP_BIND_BACKEND", d->backend);
+	child_env(&d->child, "LGSP_BIND_ADMIN", d->admin);
+	child_env(&d->child, "LGSP_HTTP", d->http);
 }
 
 struct busd *busd_start(const struct busd_member *members, unsigned n, const char *rights,
@@ -205,10 +130,10 @@ struct busd *busd_start(const struct busd_member *members, unsigned n, const cha
 	char path[256];
 
 	make_folders(d);
-	snprintf(path, sizeof(path), "%s/members", d->dir);
+	snprintf(path, sizeof(path), "%s/members", d->child.dir);
 	for (unsigned i = 0; i < n; i++)
-		write_pair(path, d->dir, members[i].name, members[i].member);
-	write_pair(d->dir, d->dir, "broker", "VN/GOV/H40/lgsp-bus");
+		write_pair(path, d->child.dir, members[i].name, members[i].member);
+	write_pair(d->child.dir, d->child.dir, "broker", "VN/GOV/H40/lgsp-bus");
 	busd_write_rights(d, rights);
 	add_caller_env(d, env);
 	add_own_env(d, d);
@@ -224,49 +149,32 @@ struct busd *busd_start_beside(const struct busd *first, const char *instance,
 	make_folders(d);
 	memcpy(d->key, first->key, sizeof(d->key));
 	add_caller_env(d, env);
-	add_env(d, "LGSP_INSTANCE", instance);
+	child_env(&d->child, "LGSP_INSTANCE", instance);
 	add_own_env(d, first);
 	busd_restart(d);
 	return d;
 }
 
-void busd_signal(struct busd *d, int sig)
+void busd_signal(struct busd *d, int signal)
 {
-	CHECK(d->pid > 0 && kill(d->pid, sig) == 0);
+	child_signal(&d->child, signal);
 }
 
 int busd_wait(struct busd *d)
 {
-	int status;
-
-	while (waitpid(d->pid, &status, 0) < 0)
-		CHECK(errno == EINTR);
-	d->pid = 0;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	return child_wait(&d->child);
 }
 
 void busd_kill(struct busd *d)
 {
-	busd_signal(d, SIGKILL);
-	busd_wait(d);
+	child_kill(&d->child);
 }
 
-/* A broker that was ended here must have ended well: no abort, no leak. */
 void busd_free(struct busd *d)
 {
-	int code = 0;
-
 	if (!d)
 		return;
-	if (d->pid > 0) {
-		busd_signal(d, SIGTERM);
-		code = busd_wait(d);
-	}
-	if (code != 0) {
-		fprintf(stderr, "lgsp-bus ended with %d, see %s/log\n", code, d->dir);
-		abort();
-	}
-	nftw(d->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	child_done(&d->child);
 	free(d);
 }
 
@@ -274,12 +182,12 @@ void busd_free(struct busd *d)
 
 pid_t busd_pid(const struct busd *d)
 {
-	return d->pid;
+	return d->child.pid;
 }
 
 const char *busd_dir(const struct busd *d)
 {
-	return d->dir;
+	return d->child.dir;
 }
 
 const char *busd_member_endpoint(const struct busd *d)
@@ -309,7 +217,7 @@ const char *busd_key_path(const struct busd *d)
 
 void busd_secret_path(const struct busd *d, const char *name, char out[static 256])
 {
-	snprintf(out, 256, "%s/%s.key_secret", d->dir, name);
+	snprintf(out, 256, "%s/%s.key_secret", d->child.dir, name);
 }
 
 struct bus_keys busd_keys(const struct busd *d, const char *name)
@@ -335,7 +243,7 @@ void busd_write_rights(struct busd *d, const char *rights)
 {
 	char path[128];
 
-	snprintf(path, sizeof(path), "%s/rights", d->dir);
+	snprintf(path, sizeof(path), "%s/rights", d->child.dir);
 	write_file(path, rights, 0600);
 }
 
@@ -343,59 +251,16 @@ void busd_remove_member(struct busd *d, const char *name)
 {
 	char path[256];
 
-	snprintf(path, sizeof(path), "%s/members/%s.key", d->dir, name);
+	snprintf(path, sizeof(path), "%s/members/%s.key", d->child.dir, name);
 	CHECK(unlink(path) == 0);
-}
-
-static bool file_contains(const char *path, const char *text)
-{
-	CLEANUP_FREE char *content = base_alloc(METRIC_MAX);
-	CLEANUP_FILE FILE *file = fopen(path, "re");
-
-	if (!file)
-		return false;
-	content[fread(content, 1, METRIC_MAX - 1, file)] = 0;
-	return strstr(content, text) != NULL;
 }
 
 bool busd_logged(const struct busd *d, const char *text)
 {
-	int64_t until_us = clock_mono_us() + WAIT_US;
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/log", d->dir);
-	while (!file_contains(path, text)) {
-		if (clock_mono_us() > until_us)
-			return false;
-		pause_10ms();
-	}
-	return true;
-}
-
-static void fetch_metrics(const struct busd *d, char *out)
-{
-	static const char ask[] = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	CLEANUP_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	size_t len = 0;
-	ssize_t n;
-
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", d->http + strlen("unix:"));
-	CHECK(connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0);
-	CHECK(write(fd, ask, sizeof(ask) - 1) == sizeof(ask) - 1);
-	while ((n = read(fd, out + len, METRIC_MAX - 1 - len)) > 0)
-		len += (size_t)n;
-	out[len] = 0;
+	return child_logged(&d->child, text);
 }
 
 long long busd_metric(const struct busd *d, const char *name)
 {
-	CLEANUP_FREE char *text = base_alloc(METRIC_MAX);
-	size_t n = strlen(name);
-
-	fetch_metrics(d, text);
-	for (const char *p = strstr(text, name); p; p = strstr(p + 1, name))
-		if (p[-1] == '\n' && p[n] == ' ')
-			return strtoll(p + n + 1, NULL, 10);
-	return -1;
+	return child_metric(&d->child, name);
 }
