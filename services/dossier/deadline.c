@@ -105,8 +105,8 @@ DOSSIER_HANDLER(extend, Extend)
 
 struct recount {
 	const Dossier__RecountDueRequest *in;
-	const char **codes; /* to be counted, in order */
-	int *rows, *shifts; /* slots */
+	const char **codes;        /* to be counted, in order */
+	int actor, *rows, *shifts; /* slots */
 	size_t n;
 	const char *reason;
 	Dossier__RecountedDue *items, **list;
@@ -191,6 +191,7 @@ static int count_again(struct call *c, struct recount *r, size_t i, struct dossi
 
 	if (due_office_get(c, d->agencies.competent, &office) < 0)
 		return c->err.status;
+	dossier_read_actor(c, r->actor, d);
 	item->due_before_us = d->due_us;
 	due_set(d, &office, due_recount(c, r->shifts[i], &office, d));
 	due_office_put(&office);
@@ -231,6 +232,7 @@ static int recount_all(struct call *c, struct recount *r)
 	tx_begin(c);
 	if (lock(c, r) < 0)
 		return c->err.status;
+	r->actor = dossier_actor_add(c);
 	for (size_t i = 0; i < r->n; i++) {
 		r->rows[i] = dossier_lock_add(c, r->codes[i]);
 		r->shifts[i] = due_shifts_add(c, r->codes[i]);

@@ -38,8 +38,9 @@ struct dossier {
 	bool due_provisional;
 	int32_t calendar_version;
 	int64_t directory_pos;
-	int64_t clock_from_us;  /* the due date counts from here: acceptance or reopening */
-	const char *pause_kind; /* "", "supplement", "payment", "stop", "outside" */
+	int64_t clock_from_us;    /* the due date counts from here: acceptance or reopening */
+	struct rules_limit limit; /* and by this: the procedure's when the clock began */
+	const char *pause_kind;   /* "", "supplement", "payment", "stop", "outside" */
 	int64_t paused_us, finished_us;
 	Dossier__DossierState resumes_to; /* UNSPECIFIED unless in state 5, 6 or 8 */
 	int64_t answer_due_us;            /* the agency's, to an online filing; 0: none */
@@ -76,12 +77,13 @@ struct dossier {
 	/* of the act at hand, for its history entry; "" unless set */
 	const char *why; /* reason code */
 	const char *acting_for;
+	const char *post;         /* of the actor; as actor: dossier_read_actor() */
 	struct rules_actor actor; /* after dossier_take*() */
 	/* of the filing */
 	const char *owner_key;
 	bool has_account, has_phone, has_address; /* where notices can go */
-	/* of the procedure */
-	struct rules_limit limit;
+	/* of the procedure, in the version it is under now */
+	struct rules_limit procedure_limit;
 	const char *fee_kind;
 	int64_t procedure_fee_vnd;
 	uint32_t online_level;
@@ -92,10 +94,14 @@ struct dossier {
 };
 
 /*
- * Begins the transaction and queues the locking read, and what tells whom the caller stands in
- * for; the caller flushes. Returns the slot.
+ * Begins the transaction and queues the locking read, and behind it dossier_actor_add(); the caller
+ * flushes. Returns the slot; the actor's is the next.
  */
 int dossier_take_add(struct call *c, const char *code);
+/* Queues what the directory has of the caller: the post, and whom they stand in for today. */
+int dossier_actor_add(struct call *c);
+/* Who asks, as the rules and the history see them. dossier_take_check*() does it for staff. */
+void dossier_read_actor(const struct call *c, int slot, struct dossier *d);
 /*
  * Reads the slot and applies the state table: d->state is the state after the action. Staff must be
  * of a party of the act, and have the dossier when it is an officer's; what came on paper counts as

@@ -165,7 +165,8 @@ static int add_event(struct call *c, const struct filing *f)
 				      .has_phone = applicant->phone[0] != '\0',
 				      .has_address = applicant->address[0] != '\0',
 				      .why = "",
-				      .acting_for = ""};
+				      .acting_for = "",
+				      .post = ""};
 
 	if (!facts || !list || !ids)
 		return no_room(c);

@@ -13,9 +13,9 @@ static const struct db_stmt insert_dossier = {
 	" receiving_agency, competent_agency, holder_agency, channel, submitted_at, accepted_at,"
 	" clock_from_at, due_at, calendar_version, directory_pos, paused_at, pause_kind,"
 	" resumes_to, finished_at, verdict, decision, handover_state, fee_vnd, fee_paid,"
-	" finance_state, result_number, applicant_name, guarded, legacy)"
+	" finance_state, result_number, applicant_name, guarded, legacy, clock_unit, clock_value)"
 	" VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $12, $13, $14, $15, $16,"
-	" $17, $18, $19, $20, $21, $22, $23, nullif($24, ''), $25, $26, true)"};
+	" $17, $18, $19, $20, $21, $22, $23, nullif($24, ''), $25, $26, true, $27, $28)"};
 
 /* Its receipt was another system's: nobody has a secret for it. */
 static const struct db_stmt insert_filing = {
@@ -64,6 +64,7 @@ static struct dossier dossier_of(const struct legacy_row *row)
 		.pause_kind = rules_pause_kind(in->state, 0),
 		.why = "",
 		.acting_for = "",
+		.post = "",
 	};
 
 	if (rules_paused(in->state))
@@ -96,7 +97,8 @@ static void add_row(struct call *c, const struct legacy_row *row, const struct d
 	       DB_INT4(d->resumes_to), DB_TIME(in->finished_us), DB_INT4(d->verdict),
 	       DB_INT4(d->decision), DB_INT4(d->handover_state), DB_INT8(in->fee_vnd),
 	       DB_BOOL(in->fee_paid), DB_INT4(d->finance_state), DB_TEXT(in->result_number),
-	       DB_TEXT(dossier_nfc(c, in->applicant->name)), DB_BOOL(row->known.guarded));
+	       DB_TEXT(dossier_nfc(c, in->applicant->name)), DB_BOOL(row->known.guarded),
+	       DB_INT4(row->known.limit.unit), DB_INT4(row->known.limit.value));
 }
 
 static void add_filing(struct call *c, const Dossier__LegacyDossier *in, const char *owner_key)

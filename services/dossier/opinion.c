@@ -262,6 +262,7 @@ static int take_given(struct call *c, int slot, int opinion, const char *code, s
 	if (rules_transition(d->state, RULES_GIVE_OPINION, d->resumes_to, &row, &c->err) < 0 ||
 	    read_open(c, opinion, o) < 0)
 		return c->err.status;
+	dossier_read_actor(c, slot + 1, d);
 	d->agencies.asked = o->agency;
 	if (rules_party(&d->agencies, row->parties, c->caller.agency, &c->err) < 0)
 		return c->err.status;

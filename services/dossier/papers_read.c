@@ -275,7 +275,7 @@ static void fill_subject(struct call *c, int slot, const struct dossier *d, stru
 	of->phone = db_get_text(tx, slot, 0, 3);
 	of->procedure_code = db_get_text(tx, slot, 0, 4);
 	of->procedure_name = db_get_text(tx, slot, 0, 5);
-	of->limit = limit_words(c->arena, &d->limit);
+	of->limit = limit_words(c->arena, d->clock_from_us ? &d->limit : &d->procedure_limit);
 	of->received_us = d->accepted_us ? d->accepted_us : d->submitted_us;
 	if (fee_vnd == 0)
 		return;

@@ -13,6 +13,7 @@ int dossier_start_clock(struct call *c, struct dossier *d)
 	if (due_office_get(c, d->agencies.competent, &office) < 0)
 		return c->err.status;
 	d->clock_from_us = c->now_us;
+	d->limit = d->procedure_limit;
 	due_set(d, &office, rules_due(&office.office, d->limit, d->clock_from_us, NULL, 0));
 	due_office_put(&office);
 	return 0;

@@ -8,7 +8,7 @@
 
 static const struct db_stmt read_entries = {
 	"SELECT version, state, action, actor, member, roles, agency, holder_agency, note, reason,"
-	" acting_for, due_at, at FROM history WHERE dossier = $1 ORDER BY version"};
+	" acting_for, due_at, at, post FROM history WHERE dossier = $1 ORDER BY version"};
 
 /* Each event with the seal over its batch and the one before. */
 static const struct db_stmt read_events = {
@@ -97,6 +97,7 @@ static int fill_entries(struct call *c, int slot, Dossier__ProofReply *out)
 		list[i].acting_for = db_get_text(&c->tx, slot, i, 10);
 		list[i].due_us = db_get_time_us(&c->tx, slot, i, 11);
 		list[i].time_us = db_get_time_us(&c->tx, slot, i, 12);
+		list[i].post = db_get_text(&c->tx, slot, i, 13);
 		out->entries[out->n_entries++] = &list[i];
 	}
 	return 0;

@@ -163,6 +163,7 @@ static int take(struct call *c, const char *code, struct dossier *ret)
 		return dossier_take_check(c, slot, code, RULES_REBASE, ret);
 	if (!dossier_read(c, slot, code, ret))
 		return err_set(&c->err, &dossier_unknown, "code", code);
+	dossier_read_actor(c, slot + 1, ret);
 	return dossier_step(c, ret, RULES_REBASE);
 }
 

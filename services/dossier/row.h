@@ -10,7 +10,8 @@
 	"SELECT d.version, d.state, d.procedure_code, d.procedure_version, d.receiving_agency,"    \
 	" d.competent_agency, d.holder_agency, d.supporting_agency, d.channel,"                    \
 	" d.submitted_at, d.accepted_at, d.due_at, d.due_provisional, d.calendar_version,"         \
-	" d.directory_pos, d.clock_from_at, d.pause_kind, d.paused_at, d.finished_at,"             \
+	" d.directory_pos, d.clock_from_at, d.clock_unit, d.clock_value, d.pause_kind, "           \
+	"d.paused_at, d.finished_at,"                                                              \
 	" d.resumes_to, d.answer_due_at, d.reply_due_at, d.extended, d.verdict, d.decision,"       \
 	" d.reason, d.answer_due_at IS NOT NULL AND EXISTS (SELECT FROM late_answer l"             \
 	" WHERE l.dossier = d.code AND l.due_at = d.answer_due_at),"                               \

@@ -12,6 +12,8 @@
 #include "common/base/utf8.h"
 #include "common/wire/pb.h"
 
+#define DIGEST_FORM "2" /* of the evidence, see proof.proto */
+
 const struct err_kind dossier_unknown = {ERR_NOT_FOUND, "UNKNOWN_DOSSIER", "Không có hồ sơ %s",
 					 "there is no dossier %s"};
 
@@ -36,22 +38,21 @@ static const struct db_stmt update_dossier = {
 	" assignee = $33, step = $34, step_from_at = $35, step_due_at = $36, opinions = $37,"
 	" opinions_open = $38, opinions_pausing = $39, supplements = $40, signed_by = $41,"
 	" rated = $42, procedure_version = $43, complaints = $44, complaints_open = $45,"
-	" results = $46, step_role = $47 WHERE code = $1"};
+	" results = $46, step_role = $47, clock_unit = $48, clock_value = $49 WHERE code = $1"};
 
-/* The post is the directory's of that day. */
 static const struct db_stmt insert_history = {
 	"INSERT INTO history (dossier, version, state, action, actor, member, roles, agency,"
 	" holder_agency, note, at, reason, acting_for, due_at, post)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $15,"
-	" coalesce((SELECT post FROM ref_officer WHERE subject = $5 AND agency_code = $8"
-	" AND valid_from <= $14 AND valid_to >= $14 ORDER BY valid_from DESC LIMIT 1), ''))"};
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"};
 
-/* Colleagues of the agency the subject stands in for on a day. */
-static const struct db_stmt read_absent = {
-	"SELECT array_agg(s.for_subject) FROM stand_in s"
-	" WHERE s.agency = $1 AND s.subject = $2 AND s.valid_from <= $3 AND s.valid_to >= $3"
-	" AND NOT EXISTS (SELECT 1 FROM stand_in n WHERE n.agency = s.agency"
-	"   AND n.for_subject = s.for_subject AND n.version > s.version)"};
+/* Of a subject in an agency on a day: the post, and the colleagues they stand in for. */
+static const struct db_stmt read_actor = {
+	"SELECT coalesce((SELECT post FROM ref_officer WHERE subject = $2 AND agency_code = $1"
+	"   AND valid_from <= $3 AND valid_to >= $3 ORDER BY valid_from DESC LIMIT 1), ''),"
+	" (SELECT array_agg(s.for_subject) FROM stand_in s"
+	"   WHERE s.agency = $1 AND s.subject = $2 AND s.valid_from <= $3 AND s.valid_to >= $3"
+	"   AND NOT EXISTS (SELECT 1 FROM stand_in n WHERE n.agency = s.agency"
+	"     AND n.for_subject = s.for_subject AND n.version > s.version))"};
 
 const char *dossier_actor(const struct call *c)
 {
@@ -126,6 +127,13 @@ static bool row_bool(struct row *r)
 	return db_get_bool(r->tx, r->slot, 0, r->col++);
 }
 
+static struct rules_limit row_limit(struct row *r)
+{
+	Dossier__LimitUnit unit = (Dossier__LimitUnit)row_int(r);
+
+	return (struct rules_limit){.unit = unit, .value = (int)row_int(r)};
+}
+
 static void read_course(struct row *r, struct dossier *d)
 {
 	d->submitted_us = row_time(r);
@@ -135,6 +143,7 @@ static void read_course(struct row *r, struct dossier *d)
 	d->calendar_version = (int32_t)row_int(r);
 	d->directory_pos = row_int(r);
 	d->clock_from_us = row_time(r);
+	d->limit = row_limit(r);
 	d->pause_kind = row_text(r);
 	d->paused_us = row_time(r);
 	d->finished_us = row_time(r);
@@ -190,8 +199,7 @@ static void read_procedure(struct row *r, struct dossier *d)
 	d->has_account = row_bool(r);
 	d->has_phone = row_bool(r);
 	d->has_address = row_bool(r);
-	d->limit.unit = (Dossier__LimitUnit)row_int(r);
-	d->limit.value = (int)row_int(r);
+	d->procedure_limit = row_limit(r);
 	d->fee_kind = row_text(r);
 	d->procedure_fee_vnd = row_int(r);
 	d->online_level = (uint32_t)row_int(r);
@@ -203,7 +211,7 @@ static void read_procedure(struct row *r, struct dossier *d)
 bool dossier_read(const struct call *c, int slot, const char *code, struct dossier *ret_dossier)
 {
 	struct row r = {.tx = &c->tx, .slot = slot};
-	struct dossier d = {.code = code, .why = "", .acting_for = ""};
+	struct dossier d = {.code = code, .why = "", .acting_for = "", .post = ""};
 
 	if (db_rows(&c->tx, slot) == 0)
 		return false;
@@ -236,14 +244,27 @@ int dossier_procedure(struct call *c, const struct dossier *d,
 	return r;
 }
 
+int dossier_actor_add(struct call *c)
+{
+	return tx_add(c, &read_actor, DB_TEXT(c->caller.agency), DB_TEXT(dossier_actor(c)),
+		      DB_DATE(civil_of_us(c->now_us)));
+}
+
+void dossier_read_actor(const struct call *c, int slot, struct dossier *d)
+{
+	d->post = db_get_text(&c->tx, slot, 0, 0);
+	d->actor.subject = dossier_actor(c);
+	d->actor.leader = call_has_role(c, "leader");
+	d->actor.absent = db_get_texts(&c->tx, slot, 0, 1, &d->actor.n_absent);
+}
+
 int dossier_take_add(struct call *c, const char *code)
 {
 	int slot;
 
 	tx_begin(c);
 	slot = dossier_lock_add(c, code);
-	tx_add(c, &read_absent, DB_TEXT(c->caller.agency), DB_TEXT(c->caller.subject),
-	       DB_DATE(civil_of_us(c->now_us)));
+	dossier_actor_add(c);
 	return slot;
 }
 
@@ -262,14 +283,6 @@ int dossier_step(struct call *c, struct dossier *d, enum rules_action action)
 		return c->err.status;
 	take_row(d, row);
 	return 0;
-}
-
-/* Who asks, as the rules see them; their stand-ins are in the slot behind the dossier's. */
-static void read_actor(const struct call *c, int slot, struct dossier *d)
-{
-	d->actor.subject = dossier_actor(c);
-	d->actor.leader = call_has_role(c, "leader");
-	d->actor.absent = db_get_texts(&c->tx, slot, 0, 0, &d->actor.n_absent);
 }
 
 /* Acts of the template's step it is in. */
@@ -309,7 +322,7 @@ static int take_check(struct call *c, int slot, const char *code, enum rules_act
 	if (rules_transition(d.state, action, d.resumes_to, &row, &c->err) < 0)
 		return c->err.status;
 	if (!applicant && (row->parties & RULES_AGENCIES)) {
-		read_actor(c, slot + 1, &d);
+		dossier_read_actor(c, slot + 1, &d);
 		if (rules_party(&d.agencies, row->parties, c->caller.agency, &c->err) < 0 ||
 		    check_staff(c, &d, action) < 0)
 			return c->err.status;
@@ -357,7 +370,8 @@ int dossier_take_applicant(struct call *c, const char *code, const char *secret,
 void dossier_vouch(struct call *c, const struct dossier *d, const char *action, const char *note)
 {
 	char version[16], state[16], due[24], at[24];
-	const char *const entry[] = {version,
+	const char *const entry[] = {DIGEST_FORM,
+				     version,
 				     state,
 				     action,
 				     dossier_actor(c),
@@ -369,7 +383,8 @@ void dossier_vouch(struct call *c, const struct dossier *d, const char *action, 
 				     d->why,
 				     d->acting_for,
 				     due,
-				     at};
+				     at,
+				     d->post};
 	uint8_t digest[CRYPT_SHA256_BYTES];
 
 	snprintf(version, sizeof(version), "%d", d->version);
@@ -386,7 +401,7 @@ void dossier_history(struct call *c, const struct dossier *d, const char *action
 	       DB_TEXT(action), DB_TEXT(dossier_actor(c)), DB_TEXT(c->caller.member),
 	       DB_TEXT(dossier_roles(c)), DB_TEXT(c->caller.agency), DB_TEXT(d->agencies.holder),
 	       DB_TEXT(note), DB_TIME(c->now_us), DB_TEXT(d->why), DB_TEXT(d->acting_for),
-	       DB_DATE(civil_of_us(c->now_us)), DB_TIME(d->due_us));
+	       DB_TIME(d->due_us), DB_TEXT(d->post));
 	dossier_vouch(c, d, action, note);
 }
 
@@ -411,6 +426,6 @@ void dossier_save(struct call *c, struct dossier *d, const char *action, const c
 	       DB_INT4(d->opinions_open), DB_INT4(d->opinions_pausing), DB_INT4(d->supplements),
 	       DB_TEXT(d->signed_by), DB_BOOL(d->rated), DB_INT4(d->procedure_version),
 	       DB_INT4(d->complaints), DB_INT4(d->complaints_open), DB_INT4(d->results),
-	       DB_TEXT(d->step_role));
+	       DB_TEXT(d->step_role), DB_INT4(d->limit.unit), DB_INT4(d->limit.value));
 	dossier_history(c, d, action, note);
 }

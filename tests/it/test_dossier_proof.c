@@ -44,6 +44,9 @@ static int play(void **state)
 	char other[64], other_secret[64];
 
 	set_up(state);
+	pg_exec(rig.pg, "dossier",
+		"INSERT INTO ref_officer VALUES ('clerk-31-01', '" COMMUNE "', 'Nguyễn Thị Một',"
+		" 'Công chức Tư pháp - Hộ tịch', '{clerk}', '2021-01-01', 'infinity')");
 	ask_init(&a, rig.gateway, "dossier");
 	make_plain(&f);
 	file_one(&a, &f, other, other_secret);
@@ -95,6 +98,11 @@ static void test_what_was_tampered_with_is_named(void **state)
 		{"who did it",
 		 "UPDATE history SET actor = 'me' WHERE dossier = '%s' AND version = 2",
 		 "UPDATE history SET actor = 'clerk-31-01' WHERE dossier = '%s' AND version = 2",
+		 "entry 2 (accept): the entry was changed"},
+		{"who they were",
+		 "UPDATE history SET post = 'Chủ tịch' WHERE dossier = '%s' AND version = 2",
+		 "UPDATE history SET post = 'Công chức Tư pháp - Hộ tịch' WHERE dossier = '%s'"
+		 " AND version = 2",
 		 "entry 2 (accept): the entry was changed"},
 		{"the time",
 		 "UPDATE history SET at = at + interval '1 microsecond' WHERE dossier = '%s'"

@@ -322,6 +322,77 @@ static void test_rebase(void **state)
 	ask_done(&ops);
 }
 
+/* A recount changes nothing; when it is due. */
+static int64_t recounted_due(struct ask *a, const char *code)
+{
+	const char *codes[1] = {code};
+	Dossier__RecountDueReply *out;
+
+	assert_int_equal(CALL(a, &platform, RecountDue, recount_due, &out, in_.codes = codes;
+			      in_.n_codes = 1; in_.reason = "Kiểm tra"),
+			 0);
+	assert_string_equal(out->items[0]->refusal, "");
+	assert_false(out->items[0]->changed);
+	return out->items[0]->due_us;
+}
+
+/* Decided, complained of with success, and opened again: when it is due now. */
+static int64_t reopened_due(struct ask *a, const char *code, const char *secret)
+{
+	static const struct person leader = {"leader-31-01", "leader", COMMUNE};
+	Dossier__ReopenReply *out;
+
+	assert_int_equal(issue_it(a, &officer, code, FILE_1, NULL), 0);
+	assert_int_equal(CALL(a, &public, Complain, complain, NULL, in_.code = code;
+			      in_.receipt_secret = secret; in_.text = "Sai tên"),
+			 0);
+	assert_int_equal(CALL(a, &leader, AnswerComplaint, answer_complaint, NULL, in_.code = code;
+			      in_.complaint = 1; in_.upheld = true; in_.text = "Đúng"),
+			 0);
+	assert_int_equal(CALL(a, &leader, Reopen, reopen, &out, in_.code = code; in_.complaint = 1;
+			      in_.reason = "complaint_upheld"),
+			 0);
+	return out->due_us;
+}
+
+static void test_a_rebased_dossier_keeps_the_promised_limit(void **state)
+{
+	struct bundle b;
+	struct filing f;
+	struct ask a, ops;
+	char code[64], secret[64];
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	ask_init(&ops, rig.ops, "dossier");
+	make_bundle(&b);
+	b.p[1].limit_value = 4;
+	assert_true(import(&ops, &b) >= 1);
+	make_plain(&f);
+	set_clock("2024-05-21 09:00");
+	file_one(&a, &f, code, secret);
+	assert_int_equal(accept_it(&a, &clerk, code, NULL), 0);
+	b.p[1].limit_unit = DOSSIER__LIMIT_UNIT__LIMIT_UNIT_CALENDAR_DAY;
+	b.p[1].limit_value = 20;
+	assert_int_equal(import(&ops, &b), 1);
+	assert_int_equal(rebase(&a, &platform, code, "Thủ tục sửa đổi", NULL), 0);
+	assert_int_equal(recounted_due(&a, code), moment("2024-05-27 17:30"));
+	/* A pause is made good by working time, as it would have been. */
+	assert_int_equal(forward_it(&a, &clerk, code, COMMUNE), 0);
+	assert_int_equal(CALL(&a, &officer, Stop, stop, NULL, in_.code = code;
+			      in_.reason = "dispute"; in_.note = "Tranh chấp"),
+			 0);
+	set_clock("2024-05-22 09:00");
+	assert_int_equal(
+		CALL(&a, &officer, ContinueProcessing, continue_processing, NULL, in_.code = code),
+		0);
+	assert_int_equal(recounted_due(&a, code), moment("2024-05-28 17:30"));
+	assert_int_equal(reopened_due(&a, code, secret), moment("2024-06-11 17:30"));
+	set_clock(NULL);
+	ask_done(&a);
+	ask_done(&ops);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -332,6 +403,7 @@ int main(void)
 		cmocka_unit_test(test_supplement_although_held),
 		cmocka_unit_test(test_rebase_lists_what_is_missing),
 		cmocka_unit_test(test_rebase),
+		cmocka_unit_test(test_a_rebased_dossier_keeps_the_promised_limit),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -263,6 +263,7 @@ static void test_opinions_of_a_step(void **state)
 	assert_int_equal(forward_it(&a, &clerk, code, COMMUNE), 0);
 	assert_int_equal(of_dossier("opinions", code), 2);
 	assert_int_equal(of_dossier("opinions_open", code), 2);
+	relay_all();
 	assert_int_equal(count_events("dossier.opinion_requested", code), 2);
 	REFUSED(issue_it(&a, &leader, code, "", NULL), ERR_CONFLICT, "OPINIONS_OPEN");
 	assert_int_equal(next_step(&a, &officer, code, NULL), 0);
