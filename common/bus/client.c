@@ -49,6 +49,7 @@ struct call_out {
 	unsigned refusals; /* endpoints that answered NO_SERVICE or DRAINING */
 	bool ever_sent, cancelled;
 	bool maybe_begun; /* an earlier try was left without an answer */
+	bool asked_again; /* after somebody else's CANCEL of the same id */
 	bus_reply_fn *fn;
 	void *arg;
 };
@@ -84,13 +85,32 @@ static struct call_out **bucket_of(struct bus_client *c, const uint8_t id[static
 	return &c->buckets[(id[14] | (unsigned)id[15] << 8) & (BUCKETS - 1)];
 }
 
-static struct call_out *call_find(struct bus_client *c, const uint8_t *id)
+static bool has_id(const struct call_out *call, const uint8_t *id)
 {
-	struct call_out *call = *bucket_of(c, id);
+	return memcmp(call->message_id, id, 16) == 0;
+}
 
-	while (call && memcmp(call->message_id, id, 16) != 0)
-		call = call->next_in_bucket;
-	return call;
+/*
+ * The same id may be asked for twice at a time, by a caller that left and came again. Any answer
+ * does for both, but that it was cancelled is for the one that was. NULL: late.
+ */
+static struct call_out *call_for_reply(struct bus_client *c, const uint8_t *id, bool is_cancelled)
+{
+	struct call_out *found = NULL;
+
+	for (struct call_out *o = *bucket_of(c, id); o; o = o->next_in_bucket)
+		if (has_id(o, id) && (!found || o->cancelled == is_cancelled))
+			found = o;
+	return found;
+}
+
+/* Another call that waits for the same answer. */
+static bool has_twin(struct bus_client *c, const struct call_out *call)
+{
+	for (struct call_out *o = *bucket_of(c, call->message_id); o; o = o->next_in_bucket)
+		if (o != call && !o->cancelled && has_id(o, call->message_id))
+			return true;
+	return false;
 }
 
 static void call_unlink(struct bus_client *c, struct call_out *call)
@@ -255,6 +275,11 @@ static void say_cancelled(struct bus_client *c, struct call_out *call)
 
 /* --- receiving --- */
 
+static bool is_cancelled(const struct err *err)
+{
+	return err->status == ERR_EXPIRED && strcmp(err_code(err), err_cancelled.code) == 0;
+}
+
 static bool same_service(const zmq_msg_t *part, const struct call_out *call)
 {
 	return frame_is(part, call->service);
@@ -289,6 +314,19 @@ static bool call_try_elsewhere(struct bus_client *c, struct call_out *call, int 
 	call->refusals = 0;
 	call_leave(c, call);
 	call->retry_us = retry_us;
+	return true;
+}
+
+/*
+ * Somebody cancelled this id, but not this call: another process of the member, whose caller left
+ * it and came to us. The request is asked once more.
+ */
+static bool call_ask_again(struct bus_client *c, struct call_out *call, const struct err *err)
+{
+	if (call->cancelled || call->asked_again || !is_cancelled(err))
+		return false;
+	call->asked_again = true;
+	call_send(c, call, call->endpoint);
 	return true;
 }
 
@@ -328,17 +366,17 @@ static void take_reply(struct endpoint *ep, struct frames *f, struct arena *aren
 			      &err) < 0 ||
 	    header->message_id.len != 16)
 		return;
-	call = call_find(c, header->message_id.data);
+	reply.status = header_to_error(header, &err);
+	call = call_for_reply(c, header->message_id.data, is_cancelled(&err));
 	if (!call || !same_service(&f->part[2], call))
 		return; /* late: the call ended or the other endpoint was faster */
-	reply.status = header_to_error(header, &err);
 	note_health(ep, reply.status, &err);
 	if (is_stale_trouble(ep, call, reply.status))
 		return;
 	if (reply.status < 0) {
 		note_outcome(call, header->served_by, &err);
 		call->maybe_begun = call->maybe_begun || err.outcome_unknown;
-		if (call_try_elsewhere(c, call, reply.status))
+		if (call_ask_again(c, call, &err) || call_try_elsewhere(c, call, reply.status))
 			return;
 	}
 	reply.replayed = header->replayed;
@@ -383,6 +421,9 @@ static void call_expire(struct bus_client *c, struct call_out *call)
 
 	err_clear(&err);
 	if (call->ever_sent) {
+		/* A broker that was held up may only now find the request in its socket. */
+		if (!call->cancelled && !has_twin(c, call))
+			say_cancelled(c, call);
 		err_set(&err, &err_deadline_passed, NULL, NULL);
 		err.outcome_unknown = true;
 	} else {
@@ -654,14 +695,19 @@ void bus_client_send(struct bus_client *c, const struct bus_request_out *req, bu
 
 /* --- no longer wanted --- */
 
-void bus_client_cancel(struct bus_client *c, const uint8_t message_id[static 16])
+void bus_client_cancel(struct bus_client *c, const uint8_t message_id[static 16], const void *arg)
 {
-	struct call_out *call = call_find(c, message_id);
+	struct call_out *call = *bucket_of(c, message_id);
 
 	CHECK(c->magic == CLIENT_MAGIC && loop_is_mine(c->loop));
+	while (call && (call->cancelled || call->arg != arg || !has_id(call, message_id)))
+		call = call->next_in_bucket;
 	if (!call)
 		return;
-	say_cancelled(c, call);
+	if (has_twin(c, call))
+		call->cancelled = true;
+	else
+		say_cancelled(c, call);
 }
 
 struct loop *bus_client_loop(struct bus_client *c)

@@ -58,11 +58,14 @@ void bus_client_send(struct bus_client *client, const struct bus_request_out *re
 		     void *arg);
 
 /*
- * The caller of this message id no longer waits (loop thread). What no worker has begun never will
- * be: the call ends EXPIRED, CANCELLED, outcome NOT_DONE. What has begun goes on, and the call ends
- * with its reply or at its deadline as before. Unknown ids do nothing.
+ * The caller of this message id, sent with this arg, no longer waits (loop thread). What no worker
+ * has begun never will be: the call ends EXPIRED, CANCELLED, outcome NOT_DONE. What has begun goes
+ * on, and the call ends with its reply or at its deadline as before. While another call of the same
+ * id waits here, the broker is told nothing. Unknown ids do nothing. A call that ends at its
+ * deadline unanswered is cancelled by itself.
  */
-void bus_client_cancel(struct bus_client *client, const uint8_t message_id[static 16]);
+void bus_client_cancel(struct bus_client *client, const uint8_t message_id[static 16],
+		       const void *arg);
 
 struct loop *bus_client_loop(struct bus_client *client);
 

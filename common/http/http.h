@@ -2,8 +2,8 @@
  * A strict HTTP/1.1 server on libuv: for the gateway behind nginx, and for the health and metrics
  * of each process. Requests carry Content-Length only (a valid chunked body is refused with 411);
  * header names and order are kept as received; everything odd is refused with an error response and
- * a closed connection. One request at a time per connection: reading
- * stops while one is being answered.
+ * a closed connection. One request at a time per connection: while one is answered, what comes
+ * behind it is kept, up to 64 KiB, and no more is read.
  *
  * Limits: head 16 KiB, 64 headers, target 4 KiB, body as configured; 10 s for a head, 60 s for a
  * body, 60 s idle, 30 s for a stalled write. docs/http.md tabulates what is refused how.
@@ -119,6 +119,14 @@ const char *http_reason(int status);
  * response is dropped. x is invalid afterwards.
  */
 void http_respond(struct http_exchange *x, const struct http_response *res);
+
+/*
+ * Calls fn, at most once, when the client leaves before it is answered: it has closed its
+ * connection, or its half of it (over TCP the two look alike). The exchange is still to be
+ * answered: one that closed only its half reads the response. Nobody is watched behind more than 64
+ * KiB of further requests. Loop thread, from on_request() until http_respond().
+ */
+void http_on_left(struct http_exchange *x, void (*fn)(void *arg), void *arg);
 
 /*
  * Asks the process that listens there (as http_config.listen) for /healthz: 0 when it answers 200,

@@ -29,7 +29,7 @@
 enum conn_state {
 	CONN_IDLE,    /* nothing of a request has come */
 	CONN_READING, /* some of one has */
-	CONN_BUSY,    /* an exchange is open; nothing is read */
+	CONN_BUSY,    /* an exchange is open; what comes is kept for later */
 	CONN_WRITING, /* its response is on the way */
 	CONN_LINGER,  /* the last response is out; what still comes is thrown away */
 	CONN_CLOSING,
@@ -38,6 +38,8 @@ enum conn_state {
 struct http_exchange {
 	unsigned magic;
 	struct http_conn *conn;
+	void (*on_left)(void *arg);
+	void *on_left_arg;
 };
 
 union conn_handle {
@@ -58,7 +60,7 @@ struct http_conn {
 	struct http_exchange exchange;
 	bool exchange_open;
 	bool close_after;
-	struct buf ahead; /* bytes behind the request in hand */
+	struct buf ahead; /* bytes behind the request in hand, at most READ_BYTES */
 	uv_write_t write_req;
 	uv_shutdown_t shutdown_req;
 	struct buf out;
@@ -263,10 +265,62 @@ void http_respond(struct http_exchange *x, const struct http_response *res)
 		conn_release(c);
 		return;
 	}
+	uv_read_stop(&c->h.stream);
 	req = http_parser_request(c->parser);
 	c->close_after = !req->keep_alive || c->server->draining;
 	response_write(res, strcmp(req->method, "HEAD") == 0, c->close_after, &c->out);
 	conn_write(c);
+}
+
+/* --- while an exchange is open --- */
+
+void http_on_left(struct http_exchange *x, void (*fn)(void *arg), void *arg)
+{
+	CHECK(x->magic == CONN_MAGIC && x->conn->exchange_open);
+	x->on_left = fn;
+	x->on_left_arg = arg;
+}
+
+static void conn_client_left(struct http_conn *c)
+{
+	void (*fn)(void *arg) = c->exchange.on_left;
+
+	c->exchange.on_left = NULL;
+	if (fn)
+		fn(c->exchange.on_left_arg);
+}
+
+static void conn_alloc_ahead(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+	struct http_conn *c = handle->data;
+
+	(void)suggested;
+	*buf = uv_buf_init((char *)c->server->chunk, (unsigned)(READ_BYTES - c->ahead.len));
+}
+
+/* A half-closed connection stays: its client may read the response yet. */
+static void conn_on_ahead(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+	struct http_conn *c = stream->data;
+
+	if (n >= 0) {
+		CHECK(buf_append(&c->ahead, buf->base, (size_t)n) == 0);
+		if (c->ahead.len == READ_BYTES)
+			uv_read_stop(stream);
+		return;
+	}
+	uv_read_stop(stream);
+	if (n != UV_EOF)
+		conn_close(c);
+	conn_client_left(c);
+}
+
+/* Read on, so that the end is seen. */
+static void conn_watch_client(struct http_conn *c)
+{
+	if (c->ahead.len < READ_BYTES &&
+	    uv_read_start(&c->h.stream, conn_alloc_ahead, conn_on_ahead) < 0)
+		conn_close(c);
 }
 
 /* --- reading --- */
@@ -278,10 +332,11 @@ static void conn_open_exchange(struct http_conn *c)
 	uv_read_stop(&c->h.stream);
 	uv_timer_stop(&c->timer);
 	c->state = CONN_BUSY;
-	c->exchange.magic = CONN_MAGIC;
-	c->exchange.conn = c;
+	c->exchange = (struct http_exchange){.magic = CONN_MAGIC, .conn = c};
 	c->exchange_open = true;
 	s->config.on_request(&c->exchange, http_parser_request(c->parser), s->config.arg);
+	if (c->state == CONN_BUSY)
+		conn_watch_client(c);
 }
 
 static void conn_say_continue(struct http_conn *c)

@@ -73,6 +73,8 @@ void callback_serve(struct visit *v)
 	}
 	in.adapter = v->req->path + strlen("/callback/");
 	v->label = in.adapter;
+	/* What a provider reports counts, whether it waits for our thanks or not. */
+	v->keeps = true;
 	if (!is_adapter(in.adapter)) {
 		v->label = "";
 		err_set(&v->err, &no_adapter, NULL, NULL);

@@ -72,7 +72,10 @@ struct visit {
 	bool english; /* of error sentences and pages */
 	struct identity who;
 	struct err err;
-	visit_fn *then; /* what waits for the identity */
+	uint8_t call_id[16]; /* of the call it waits for; zero: none yet */
+	bool keeps;          /* its call goes on though the client leaves */
+	bool left;           /* the client has left: nothing further is asked for it */
+	visit_fn *then;      /* what waits for the identity */
 	struct asked *asked;
 	void *user; /* of the route */
 };
@@ -90,7 +93,10 @@ void visit_fail(struct visit *v, const char *why);
 void visit_fail_http(struct visit *v, const char *why, int http, const struct http_header *more);
 /* 405; allow: "GET, HEAD". */
 void visit_fail_method(struct visit *v, const char *allow);
-/* Calls a service for who; NULL: for the gateway itself. fn gets the visit as its argument. */
+/*
+ * Calls a service for who; NULL: for the gateway itself. fn gets the visit as its argument. When
+ * the client leaves the call is cancelled, unless v->keeps.
+ */
 struct visit_call {
 	const char *service, *method;
 	const struct identity *who;

@@ -7,12 +7,14 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/metric.h"
+#include "common/base/uuid.h"
 #include "common/wire/header.h"
 #include "services/gateway/gateway.h"
 
 #define VISIT_MAGIC     0x56495354u /* "VIST" */
 #define ERROR_MAX_BYTES (256 * 1024)
 #define BUSY_RETRY_MS   1000
+#define HTTP_LEFT       499 /* nginx's, for clients that closed their request */
 
 static const struct err_kind too_many = {ERR_BUSY, "TOO_MANY_REQUESTS",
 					 "Hệ thống đang bận, vui lòng thử lại sau giây lát",
@@ -52,6 +54,7 @@ static const struct route routes[] = {
 static struct metric *answers[ARRAY_LEN(routes)][CLASSES];
 static struct metric *times[ARRAY_LEN(routes)];
 static struct metric *in_hand[2];
+static struct metric *left;
 
 void route_start(void)
 {
@@ -72,6 +75,8 @@ void route_start(void)
 	for (size_t i = 0; i < ARRAY_LEN(pools); i++)
 		in_hand[i] =
 			metric_gauge("lgsp_gateway_in_hand", pools[i], "Requests being answered.");
+	left = metric_counter("lgsp_gateway_left_total", "",
+			      "Requests whose client left before the answer.");
 }
 
 struct visit *visit_of(void *arg)
@@ -120,13 +125,20 @@ static void log_visit(const struct visit *v, int status, int64_t dur_us)
 	log_trace_set(NULL);
 }
 
+/* What we failed to do for a client that has left is no failure of ours. */
+static int status_to_count(const struct visit *v, int status)
+{
+	return v->left && status >= 500 ? HTTP_LEFT : status;
+}
+
 void visit_answer(struct visit *v, const struct http_response *res)
 {
 	size_t at = (size_t)(v->route - routes);
 	int64_t dur_us = clock_mono_us() - v->start_us;
 	struct http_header headers[16] = {{"Lgsp-Trace-Id", v->trace_id}};
 	struct http_response out = *res;
-	int class = res->status / 100 - 2;
+	int status = status_to_count(v, res->status);
+	int class = status / 100 - 2;
 
 	CHECK(res->n_headers < ARRAY_LEN(headers));
 	for (unsigned i = 0; i < res->n_headers; i++)
@@ -136,7 +148,7 @@ void visit_answer(struct visit *v, const struct http_response *res)
 	if (class >= 0 && class < CLASSES)
 		metric_add(answers[at][class], 1);
 	metric_observe_us(times[at], dur_us);
-	log_visit(v, res->status, dur_us);
+	log_visit(v, status, dur_us);
 	pool_change(v->gw, v->route->pool, -1);
 	v->magic = 0;
 	http_respond(v->x, &out);
@@ -215,8 +227,31 @@ static void split_roles(const struct identity *who, struct arena *arena, Bus__On
 		out->roles[out->n_roles++] = r;
 }
 
+/* For a client that has left nothing is begun. */
+static void refuse_left(struct visit *v, bus_reply_fn *fn)
+{
+	struct bus_reply_in reply = {.served_by = ""};
+	struct err err;
+
+	err_clear(&err);
+	reply.status = err_set(&err, &err_cancelled, NULL, NULL);
+	fn(&reply, &err, v);
+}
+
+static void on_left(void *arg)
+{
+	struct visit *v = visit_of(arg);
+
+	metric_add(left, 1);
+	if (v->keeps)
+		return;
+	v->left = true;
+	bus_client_cancel(v->gw->bus, v->call_id, v);
+}
+
 void visit_call(struct visit *v, const struct visit_call *call, bus_reply_fn *fn)
 {
+	static const uint8_t none[16];
 	Bus__OnBehalfOf who = BUS__ON_BEHALF_OF__INIT;
 	struct bus_request_out out = {
 		.service = call->service,
@@ -229,7 +264,14 @@ void visit_call(struct visit *v, const struct visit_call *call, bus_reply_fn *fn
 		.body_len = call->body_len,
 	};
 
-	memcpy(out.message_id, call->message_id, sizeof(out.message_id));
+	if (v->left) {
+		refuse_left(v, fn);
+		return;
+	}
+	memcpy(v->call_id, call->message_id, sizeof(v->call_id));
+	if (memcmp(v->call_id, none, sizeof(none)) == 0)
+		uuid_v7(v->call_id);
+	memcpy(out.message_id, v->call_id, sizeof(out.message_id));
 	if (call->who) {
 		who.subject = call->who->subject;
 		who.agency = call->who->agency;
@@ -293,6 +335,7 @@ void route_request(struct http_exchange *x, const struct http_request *req, void
 	v->english = prefers_english(req);
 	v->who = identity_anonymous;
 	take_trace(v);
+	http_on_left(x, on_left, v);
 	pool_change(v->gw, v->route->pool, 1);
 	serve_or_refuse(v);
 }

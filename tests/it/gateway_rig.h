@@ -53,6 +53,7 @@ struct played {
 struct held {
 	bus_reply_fn *fn;
 	void *arg;
+	uint8_t id[16];
 	struct played reply;
 };
 
@@ -60,10 +61,13 @@ struct bus_client {
 	pthread_mutex_t lock;
 	struct loop *loop;
 	unsigned calls, resolves; /* business calls; questions to the directory */
+	unsigned cancels;
+	uint8_t cancelled[16]; /* the last one's id */
 	struct seen last;
 	struct played next;
-	bool hold; /* the next business call is not answered until rig_release() */
-	bool away; /* the directory does not answer */
+	bool hold;         /* the next business call is not answered until rig_release() */
+	bool away;         /* the directory does not answer */
+	bool hold_resolve; /* as hold, of the next question to the directory */
 	struct held *held;
 };
 
@@ -179,18 +183,30 @@ void bus_client_send(struct bus_client *bus, const struct bus_request_out *req, 
 	if (strcmp(req->service, "directory") == 0 && strcmp(req->method, "ResolveSubject") == 0) {
 		play_directory(bus, req, &h->reply);
 		bus->resolves += req->deadline_ms > 2000; /* not the probe of /readyz */
+		hold = bus->hold_resolve && req->deadline_ms > 2000;
+		bus->hold_resolve = bus->hold_resolve && !hold;
 	} else {
 		note_seen(&bus->last, req);
 		h->reply = bus->next;
 		hold = bus->hold;
 		bus->hold = false;
-		if (hold)
-			bus->held = h;
 		bus->calls++;
 	}
+	memcpy(h->id, req->message_id, sizeof(h->id));
+	if (hold)
+		bus->held = h;
 	pthread_mutex_unlock(&bus->lock);
 	if (!hold)
 		loop_post(bus->loop, played_answer, h);
+}
+
+void bus_client_cancel(struct bus_client *bus, const uint8_t message_id[static 16], const void *arg)
+{
+	pthread_mutex_lock(&bus->lock);
+	CHECK(!bus->held || bus->held->arg == arg);
+	memcpy(bus->cancelled, message_id, sizeof(bus->cancelled));
+	bus->cancels++;
+	pthread_mutex_unlock(&bus->lock);
 }
 
 RIG_UNUSED static void rig_play(struct rig *rig, const ProtobufCMessage *msg)

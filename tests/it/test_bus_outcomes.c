@@ -211,7 +211,9 @@ static void send_two(void *arg)
 
 static void cancel_second(void *arg)
 {
-	bus_client_cancel(t.operator,((struct shot *)arg)[1].id);
+	struct shot *second = (struct shot *)arg + 1;
+
+	bus_client_cancel(t.operator, second->id, second);
 }
 
 static bool one_waits(void *arg)

@@ -105,7 +105,7 @@ static void cancel_now(void *arg)
 {
 	struct shot *s = arg;
 
-	bus_client_cancel(s->client, s->id);
+	bus_client_cancel(s->client, s->id, s);
 }
 
 static bool is_queued_in_the_service(void *arg)

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,9 @@ struct fixture {
 	struct busd *bus;
 	struct busrig *rig;
 	struct peer *directory, *dossier;
+	struct bus_worker *task;
+	struct bus_request *_Atomic held; /* task answers nobody, and says so when asked to hurry */
+	atomic_bool hurried;
 	struct svcd *gateway;
 	struct arena arena;
 	char dir[64], listen[96], jwks[96];
@@ -117,11 +121,43 @@ static void start_gateway(struct fixture *f)
 	f->gateway = svcd_start(&config);
 }
 
+static void on_task(struct bus_request *req, void *arg)
+{
+	struct fixture *f = arg;
+
+	CHECK(!atomic_load(&f->held));
+	atomic_store(&f->held, req);
+}
+
+static void on_hurry(struct bus_request *req, void *arg)
+{
+	struct fixture *f = arg;
+
+	CHECK(atomic_load(&f->held) == req);
+	atomic_store(&f->hurried, true);
+}
+
+/* Takes one request at a time. */
+static void start_task(struct fixture *f)
+{
+	struct bus_worker_config config = {.service = "task",
+					   .endpoints = busd_backend_endpoint(f->bus),
+					   .keys = busd_keys(f->bus, "task"),
+					   .instance = "task-1",
+					   .credit = 1,
+					   .on_request = on_task,
+					   .on_unpark = on_hurry,
+					   .arg = f};
+
+	f->task = busrig_worker(f->rig, &config);
+}
+
 static int setup(void **state)
 {
 	static const struct busd_member members[] = {{"gateway", "VN/GOV/H40/lgsp-gateway"},
 						     {"directory", "VN/GOV/H40/lgsp-directory"},
-						     {"dossier", "VN/GOV/H40/lgsp-dossier"}};
+						     {"dossier", "VN/GOV/H40/lgsp-dossier"},
+						     {"task", "VN/GOV/H40/lgsp-task"}};
 	static struct fixture f;
 	const struct peer_method directory[] = {{"ResolveSubject", resolve, NULL}, {NULL}};
 	const struct peer_method dossier[] = {{"Accept", accept_dossier, &f}, {NULL}};
@@ -138,11 +174,13 @@ static int setup(void **state)
 			   "grant VN/GOV/H40/lgsp-gateway * * acts_for\n"
 			   "feed VN/GOV/H40/lgsp-gateway * * acts_for\n"
 			   "serve VN/GOV/H40/lgsp-directory directory\n"
-			   "serve VN/GOV/H40/lgsp-dossier dossier\n",
+			   "serve VN/GOV/H40/lgsp-dossier dossier\n"
+			   "serve VN/GOV/H40/lgsp-task task\n",
 			   NULL);
 	f.rig = busrig_new();
 	f.directory = peer_start(f.rig, f.bus, "directory", "directory", directory);
 	f.dossier = peer_start(f.rig, f.bus, "dossier", "dossier", dossier);
+	start_task(&f);
 	start_gateway(&f);
 	*state = &f;
 	return 0;
@@ -169,20 +207,23 @@ static struct fetch_answer *ask_gateway(struct fixture *f, const char *head, con
 	return fetch_read(&f->arena, fetch_send(f->listen, head, body, strlen(body)));
 }
 
-/* more: further headers. */
-static struct fetch_answer *ask_with_token(struct fixture *f, const char *line, const char *more,
-					   const char *body)
+static char *head_with_token(struct fixture *f, const char *line, const char *more)
 {
 	struct err err = {0};
 	char *token;
-	char *head;
 
 	assert_int_equal(jwt_sign(f->pem, "issuer", "lgsp", "officer-1", NULL,
 				  clock_wall_us() / CLOCK_US_PER_S, 600, &f->arena, &token, &err),
 			 0);
-	head = arena_printf(&f->arena, "%s HTTP/1.1\r\nAuthorization: Bearer %s\r\n" JSON "%s",
+	return arena_printf(&f->arena, "%s HTTP/1.1\r\nAuthorization: Bearer %s\r\n" JSON "%s",
 			    line, token, more);
-	return ask_gateway(f, head, body);
+}
+
+/* more: further headers. */
+static struct fetch_answer *ask_with_token(struct fixture *f, const char *line, const char *more,
+					   const char *body)
+{
+	return ask_gateway(f, head_with_token(f, line, more), body);
 }
 
 static struct fetch_answer *accept_code(struct fixture *f, const char *code)
@@ -203,6 +244,96 @@ static void test_call(void **state)
 	assert_int_equal(a->status, 400);
 	assert_non_null(strstr(a->body, "\"code\":\"failed_precondition\""));
 	assert_non_null(strstr(a->body, "\"code\":\"WRONG_STATE\",\"field\":\"code\""));
+}
+
+/* --- callers that leave --- */
+
+static int ask_task(struct fixture *f, const char *listen)
+{
+	char *head = head_with_token(f, "POST /lgsp.task.v1.TaskService/List", "");
+
+	return fetch_send(listen, head, "{}", 2);
+}
+
+struct figure {
+	struct fixture *f;
+	const char *name;
+	long long value;
+};
+
+static bool bus_says(void *arg)
+{
+	const struct figure *w = arg;
+
+	return busd_metric(w->f->bus, w->name) == w->value;
+}
+
+static bool gateway_says(void *arg)
+{
+	const struct figure *w = arg;
+
+	return svcd_metric(w->f->gateway, w->name) == w->value;
+}
+
+static bool is_held(void *arg)
+{
+	return atomic_load(&((struct fixture *)arg)->held) != NULL;
+}
+
+static bool is_hurried(void *arg)
+{
+	return atomic_load(&((struct fixture *)arg)->hurried);
+}
+
+/* As a pull that waits. */
+static void park_held(void *arg)
+{
+	struct bus_request *req = atomic_load(&((struct fixture *)arg)->held);
+	struct err err = {0};
+
+	CHECK(bus_request_begin(req, &err) == 0);
+	bus_request_park(req);
+}
+
+static void answer_held(void *arg)
+{
+	struct bus_request *req = atomic_exchange(&((struct fixture *)arg)->held, NULL);
+
+	bus_reply(req, NULL, "", 0, false);
+}
+
+/* One is in the worker's hands, one in the broker's queue: both hear that nobody waits. */
+static void check_leaving(struct fixture *f, const char *listen)
+{
+	struct figure queued = {f, "lgsp_bus_queued{service=\"task\"}", 1};
+	struct figure ended = {f, "lgsp_bus_replies_total{service=\"task\",status=\"EXPIRED\"}", 0};
+	struct figure open = {f, "lgsp_gateway_in_hand{pool=\"api\"}", 0};
+	int first = ask_task(f, listen), second;
+
+	atomic_store(&f->hurried, false);
+	ended.value = busd_metric(f->bus, ended.name) + 1;
+	assert_true(svcd_until(is_held, f));
+	second = ask_task(f, listen);
+	assert_true(svcd_until(bus_says, &queued));
+	close(second);
+	assert_true(svcd_until(bus_says, &ended));
+	assert_int_equal(accept_code(f, "good")->status, 200); /* over the same connection */
+	busrig_run(f->rig, park_held, f);
+	assert_false(atomic_load(&f->hurried));
+	close(first);
+	assert_true(svcd_until(is_hurried, f));
+	busrig_run(f->rig, answer_held, f);
+	assert_true(svcd_until(gateway_says, &open));
+	assert_int_equal(accept_code(f, "good")->status, 200);
+}
+
+static void test_caller_leaves(void **state)
+{
+	struct fixture *f = *state;
+	struct figure left = {f, "lgsp_gateway_left_total", 2};
+
+	check_leaving(f, f->listen);
+	assert_true(svcd_until(gateway_says, &left));
 }
 
 /* Nobody serves payment here: said at once, and safe to repeat. */
@@ -454,6 +585,7 @@ static void test_behind_nginx(void **state)
 	front_start(f, &w);
 	check_front_page(f, &w);
 	check_front_framing(f, &w);
+	check_leaving(f, w.address);
 	check_front_lookups(f, &w);
 	front_stop(&w);
 }
@@ -461,10 +593,11 @@ static void test_behind_nginx(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_call),         cmocka_unit_test(test_service_away),
-		cmocka_unit_test(test_feed),         cmocka_unit_test(test_malformed),
-		cmocka_unit_test(test_log_is_clean), cmocka_unit_test(test_behind_nginx),
-		cmocka_unit_test(test_bus_restart),  cmocka_unit_test(test_new_keys),
+		cmocka_unit_test(test_call),          cmocka_unit_test(test_service_away),
+		cmocka_unit_test(test_caller_leaves), cmocka_unit_test(test_feed),
+		cmocka_unit_test(test_malformed),     cmocka_unit_test(test_log_is_clean),
+		cmocka_unit_test(test_behind_nginx),  cmocka_unit_test(test_bus_restart),
+		cmocka_unit_test(test_new_keys),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -33,7 +33,7 @@ struct rig {
 	struct loop *loop;
 	struct http_server *server;
 	pthread_t thread;
-	atomic_int in_hand, most_in_hand, handled;
+	atomic_int in_hand, most_in_hand, handled, left;
 	struct http_exchange *_Atomic held;
 	struct loop_timer *timer;
 	struct http_exchange *waiting;
@@ -83,11 +83,17 @@ static void answer_injected(struct http_exchange *x, struct rig *rig)
 	answer(x, rig, &res);
 }
 
+static void on_left(void *arg)
+{
+	atomic_fetch_add(&((struct rig *)arg)->left, 1);
+}
+
 static void on_request(struct http_exchange *x, const struct http_request *req, void *arg)
 {
 	struct rig *rig = arg;
 	int now = atomic_fetch_add(&rig->in_hand, 1) + 1;
 
+	http_on_left(x, on_left, rig);
 	if (now > atomic_load(&rig->most_in_hand))
 		atomic_store(&rig->most_in_hand, now);
 	atomic_fetch_add(&rig->handled, 1);
@@ -442,6 +448,73 @@ static void test_client_gone(void **state)
 	rig_free(rig);
 }
 
+static void test_client_leaves(void **state)
+{
+	struct rig *rig = rig_new(8, (struct http_limits){0});
+	int fd = client_new(rig), other = client_new(rig);
+
+	(void)state;
+	client_send(fd, GET("/hold"));
+	await(&rig->handled, 1);
+	client_send(other, GET("/b"));
+	client_read(other, "GET /b  ");
+	assert_int_equal(atomic_load(&rig->left), 0);
+	close(fd);
+	await(&rig->left, 1);
+	loop_post(rig->loop, release_held, rig);
+	client_send(other, GET("/c"));
+	client_read(other, "GET /c  ");
+	close(other); /* answered: nobody is left waiting */
+	rig_free(rig);
+}
+
+/* It may have said all it had to say, and still wait. */
+static void test_client_closes_its_half(void **state)
+{
+	struct rig *rig = rig_new(8, (struct http_limits){0});
+	int fd = client_new(rig);
+
+	(void)state;
+	client_send(fd, GET("/hold"));
+	assert_int_equal(shutdown(fd, SHUT_WR), 0);
+	await(&rig->left, 1);
+	loop_post(rig->loop, release_held, rig);
+	assert_non_null(strstr(client_read(fd, NULL), "\r\n\r\nheld"));
+	assert_int_equal(atomic_load(&rig->left), 1);
+	close(fd);
+	rig_free(rig);
+}
+
+/* What it sent ahead is kept while it waits, and no more than that. */
+static void test_client_leaves_behind_requests(void **state)
+{
+	struct rig *rig = rig_new(8, (struct http_limits){0});
+	int fd = client_new(rig);
+	char *ahead = base_alloc(100001);
+
+	(void)state;
+	client_send(fd, GET("/hold"));
+	await(&rig->handled, 1);
+	client_send(fd, GET("/a"));
+	client_send(fd, GET("/b"));
+	loop_post(rig->loop, release_held, rig);
+	assert_non_null(strstr(client_read(fd, "GET /b  "), "GET /a  "));
+	client_send(fd, GET("/hold"));
+	await(&rig->handled, 4);
+	memset(ahead, 'x', 100000);
+	client_send(fd, ahead);
+	loop_post(rig->loop, release_held, rig);
+	assert_non_null(strstr(client_read(fd, NULL), "HTTP/1.1 431 "));
+	close(fd);
+	free(ahead);
+	fd = client_new(rig);
+	client_send(fd, GET("/hold") GET("/a"));
+	await(&rig->handled, 5);
+	close(fd);
+	await(&rig->left, 1);
+	rig_free(rig);
+}
+
 /* rig_free() answers the held exchange after the server has gone. */
 static void test_server_gone(void **state)
 {
@@ -578,6 +651,9 @@ int main(void)
 		cmocka_unit_test(test_time_outs),
 		cmocka_unit_test(test_stalled_write),
 		cmocka_unit_test(test_client_gone),
+		cmocka_unit_test(test_client_leaves),
+		cmocka_unit_test(test_client_closes_its_half),
+		cmocka_unit_test(test_client_leaves_behind_requests),
 		cmocka_unit_test(test_server_gone),
 		cmocka_unit_test(test_max_connections),
 		cmocka_unit_test(test_drain),
