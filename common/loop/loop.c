@@ -241,6 +241,13 @@ struct loop_timer *loop_timer_start(struct loop *loop, uint64_t first_ms, uint64
 	return timer;
 }
 
+void loop_timer_again(struct loop_timer *timer, uint64_t ms)
+{
+	CHECK(timer->magic == TIMER_MAGIC);
+	uv_update_time(&timer->loop->uv);
+	CHECK(uv_timer_start(&timer->handle, on_timer, ms, 0) == 0);
+}
+
 static void on_timer_closed(uv_handle_t *handle)
 {
 	free(handle->data);

@@ -47,6 +47,8 @@ void loop_on_hangup(struct loop *loop, void (*fn)(void *arg), void *arg);
  */
 struct loop_timer *loop_timer_start(struct loop *loop, uint64_t first_ms, uint64_t repeat_ms,
 				    void (*fn)(void *arg), void *arg);
+/* Calls it in so many ms, and no more after that. */
+void loop_timer_again(struct loop_timer *timer, uint64_t ms);
 void loop_timer_stop(struct loop_timer *timer); /* NULL is fine */
 
 /*

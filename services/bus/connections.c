@@ -15,7 +15,9 @@
 #define BUCKETS        4096 /* a power of two */
 #define FDS_MAX        (1 << 20)
 #define SLICE          256        /* connections metered each tick */
-#define RSS_STEP_BYTES (16 << 20) /* this much more resident memory: all of them */
+#define RSS_STEP_BYTES (8 << 20)  /* this much more resident memory: all of them */
+#define LOOK_MS        20         /* memory is looked at so often */
+#define SUSPECT_MS     5          /* and everything while a connection is suspect */
 #define EVENTS_MAX     4096       /* of one side each tick */
 #define EVENT_BYTES    6          /* of a monitor's first frame */
 #define QUIET_US       60000000LL /* in that time ... */
@@ -60,6 +62,7 @@ struct connections {
 	struct watch sides[SIDES];
 	struct connection **by_fd;
 	int n_fds, next_fd;
+	unsigned suspects;
 	struct connection *buckets[BUCKETS];
 	struct pool unfinished, unread;
 	int64_t now_us, warned_us;
@@ -132,11 +135,19 @@ static void room_for(struct connections *c, int fd)
 	c->n_fds = n;
 }
 
+static void set_suspect(struct connections *c, struct connection *conn, bool on)
+{
+	c->suspects += on;
+	c->suspects -= conn->suspect;
+	conn->suspect = on;
+}
+
 static void forget(struct connections *c, struct connection *conn)
 {
 	struct watch *w = &c->sides[conn->side];
 
 	unname(c, conn);
+	set_suspect(c, conn, false);
 	c->by_fd[conn->fd] = NULL;
 	c->unfinished.used -= conn->unfinished;
 	c->unread.used -= conn->unread;
@@ -167,6 +178,7 @@ static void cut(struct connections *c, struct connection *conn, struct metric *w
 	if (conn->cut || kernel_cookie(conn->fd) != conn->cookie)
 		return;
 	conn->cut = true;
+	set_suspect(c, conn, false);
 	metric_add(why, 1);
 	setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	shutdown(conn->fd, SHUT_RDWR);
@@ -193,7 +205,8 @@ static bool had_its_turn(const struct connections *c, const struct connection *c
 static void meter_in(struct connections *c, struct connection *conn, uint64_t read)
 {
 	if (conn->heard || read < conn->marked) {
-		conn->heard = conn->suspect = false;
+		conn->heard = false;
+		set_suspect(c, conn, false);
 		conn->marked = read;
 		conn->marked_us = c->now_us;
 	}
@@ -202,9 +215,9 @@ static void meter_in(struct connections *c, struct connection *conn, uint64_t re
 			read - conn->marked < QUIET_BYTES ? read - conn->marked : QUIET_BYTES;
 	account(&c->unfinished, &conn->unfinished, read - conn->marked);
 	if (conn->unfinished <= limit_of(&c->unfinished)) {
-		conn->suspect = false;
+		set_suspect(c, conn, false);
 	} else if (!conn->suspect) {
-		conn->suspect = true;
+		set_suspect(c, conn, true);
 		conn->suspect_at = c->sides[conn->side].messages;
 	} else if (had_its_turn(c, conn)) {
 		cut(c, conn, c->cut_endless);
@@ -399,23 +412,9 @@ bool connections_may_send(struct connections *c, enum broker_side side, const st
 
 /* --- time --- */
 
-/* Every connection is looked at once memory grows or much of it is held: what does it is found. */
-static bool is_pressed(struct connections *c)
+/* The next so many connections, in turn. */
+static void meter_some(struct connections *c, unsigned left)
 {
-	uint64_t resident = kernel_resident_bytes();
-	bool grown = resident > c->scanned_bytes + RSS_STEP_BYTES;
-
-	if (grown || resident < c->scanned_bytes)
-		c->scanned_bytes = resident;
-	return grown || c->unfinished.used > c->unfinished.all / 4;
-}
-
-void connections_tick(struct connections *c, int64_t now_us)
-{
-	unsigned left = is_pressed(c) ? FDS_MAX : SLICE;
-
-	c->now_us = now_us;
-	read_events(c);
 	for (int i = 0; i < c->n_fds && left > 0; i++) {
 		struct connection *conn = c->by_fd[c->next_fd++ % c->n_fds];
 
@@ -425,6 +424,37 @@ void connections_tick(struct connections *c, int64_t now_us)
 		meter(c, conn);
 		left--;
 	}
+}
+
+static bool has_grown(struct connections *c)
+{
+	uint64_t resident = kernel_resident_bytes();
+	bool grown = resident > c->scanned_bytes + RSS_STEP_BYTES;
+
+	if (grown || resident < c->scanned_bytes)
+		c->scanned_bytes = resident;
+	return grown;
+}
+
+/*
+ * Every connection is looked at once memory grows or one is suspect: what does it is found before
+ * it has taken much more. Memory that does not grow needs no haste.
+ */
+unsigned connections_look(struct connections *c, int64_t now_us)
+{
+	c->now_us = now_us;
+	if (has_grown(c) || c->suspects > 0) {
+		read_events(c);
+		meter_some(c, FDS_MAX);
+	}
+	return c->suspects > 0 ? SUSPECT_MS : LOOK_MS;
+}
+
+void connections_tick(struct connections *c, int64_t now_us)
+{
+	c->now_us = now_us;
+	read_events(c);
+	meter_some(c, c->unfinished.used > c->unfinished.all / 4 ? FDS_MAX : SLICE);
 }
 
 /* --- life --- */

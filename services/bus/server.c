@@ -43,7 +43,7 @@ struct server {
 	struct connections *connections;
 	struct broker *broker;
 	struct side sides[SIDES];
-	struct loop_timer *tick, *deadlines, *drain_timer;
+	struct loop_timer *tick, *look, *deadlines, *drain_timer;
 	struct watch members_watch, rights_watch;
 	unsigned ticks;
 	struct metric *lag;
@@ -217,6 +217,13 @@ static void on_tick(void *arg)
 	zap_check(srv->zap);
 }
 
+static void on_look(void *arg)
+{
+	struct server *srv = arg;
+
+	loop_timer_again(srv->look, connections_look(srv->connections, clock_mono_us()));
+}
+
 /* --- sockets --- */
 
 static bool set_options(void *s, const struct server_config *config, enum broker_side side)
@@ -360,6 +367,7 @@ int server_new(struct loop *loop, const struct server_config *config, struct ser
 				    "How late the loop came to a timer due every 100 ms");
 	srv->ticked_us = clock_mono_us();
 	srv->tick = loop_timer_start(loop, TICK_MS, TICK_MS, on_tick, srv);
+	srv->look = loop_timer_start(loop, 1, 0, on_look, srv);
 	*ret_server = srv;
 	return 0;
 }
@@ -369,6 +377,7 @@ void server_free(struct server *srv)
 	if (!srv)
 		return;
 	loop_timer_stop(srv->tick);
+	loop_timer_stop(srv->look);
 	loop_timer_stop(srv->deadlines);
 	loop_timer_stop(srv->drain_timer);
 	for (int i = 0; i < SIDES; i++)

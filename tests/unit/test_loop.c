@@ -178,6 +178,30 @@ static void timer_repeats_until_stopped(void **state)
 	loop_free(t.loop);
 }
 
+static void on_again(void *arg)
+{
+	struct ticks *t = arg;
+
+	if (++t->n < 3)
+		loop_timer_again(t->timer, 1);
+	else
+		loop_stop(t->loop);
+}
+
+static void timer_is_called_once_for_each_again(void **state)
+{
+	struct ticks t = {.loop = loop_with_deadline()};
+
+	(void)state;
+	/* Sooner than it was to come, and from inside its own callback. */
+	t.timer = loop_timer_start(t.loop, 60000, 60000, on_again, &t);
+	loop_timer_again(t.timer, 1);
+	loop_run(t.loop);
+	assert_int_equal(t.n, 3);
+	loop_timer_stop(t.timer);
+	loop_free(t.loop);
+}
+
 static void burn(void *arg)
 {
 	int64_t until = clock_mono_us() + 30000;
@@ -482,6 +506,7 @@ int main(void)
 		cmocka_unit_test(posts_left_over_run_at_the_end),
 		cmocka_unit_test(stop_before_run_is_kept),
 		cmocka_unit_test(timer_repeats_until_stopped),
+		cmocka_unit_test(timer_is_called_once_for_each_again),
 		cmocka_unit_test(lag_shows_a_long_callback_but_not_idleness),
 		cmocka_unit_test(signals_reach_their_hooks),
 		cmocka_unit_test(second_termination_ends_the_process),
