@@ -370,6 +370,7 @@ DOSSIER_HANDLER(extend, Extend);
 DOSSIER_HANDLER(recount_due, RecountDue);
 DOSSIER_HANDLER(list_late_answers, ListLateAnswers);
 DOSSIER_HANDLER(statistics, Statistics);
+DOSSIER_HANDLER(get_statistics_sheet, GetStatisticsSheet);
 DOSSIER_HANDLER(claim, Claim);
 DOSSIER_HANDLER(assign, Assign);
 DOSSIER_HANDLER(set_stand_in, SetStandIn);

@@ -14,6 +14,12 @@
 #define CONTROL_TITLE    "Phiếu kiểm soát quá trình giải quyết hồ sơ"
 #define REGISTER_TITLE   "Sổ theo dõi hồ sơ"
 
+#define STATISTICS_FORM                                                                            \
+	{                                                                                          \
+		"II.06a", "Thông tư 01/2020/TT-VPCP", PAPER_STATISTICS_TITLE,                      \
+			"Biểu số II.06a/VPCP/KSTT"                                             \
+	}
+
 static const struct paper_form forms_2018[] = {
 	[PAPER_RECEIPT] = {"01", CIRCULAR_2018, RECEIPT_TITLE},
 	[PAPER_SUPPLEMENT] = {"02", CIRCULAR_2018, SUPPLEMENT_TITLE},
@@ -21,6 +27,7 @@ static const struct paper_form forms_2018[] = {
 	[PAPER_APOLOGY] = {"04", CIRCULAR_2018, "Phiếu xin lỗi và hẹn lại ngày trả kết quả"},
 	[PAPER_CONTROL_SHEET] = {"05", CIRCULAR_2018, CONTROL_TITLE},
 	[PAPER_REGISTER] = {"06", CIRCULAR_2018, REGISTER_TITLE},
+	[PAPER_STATISTICS] = STATISTICS_FORM,
 };
 
 static const struct paper_form forms_2025[] = {
@@ -32,6 +39,7 @@ static const struct paper_form forms_2025[] = {
 	[PAPER_STOP] = {"05", CIRCULAR_2025, "Thông báo dừng giải quyết hồ sơ"},
 	[PAPER_CONTROL_SHEET] = {"06", CIRCULAR_2025, CONTROL_TITLE},
 	[PAPER_REGISTER] = {"07", CIRCULAR_2025, REGISTER_TITLE},
+	[PAPER_STATISTICS] = STATISTICS_FORM,
 };
 
 const struct paper_form *paper_form_of(enum paper_kind kind, int32_t day)
@@ -85,7 +93,9 @@ static const char *number_text(struct arena *arena, int n)
 static void head(struct paper *p, const struct paper_form *form, const struct paper_case *of,
 		 struct arena *arena)
 {
-	const char *corner = arena_printf(arena, "Mẫu số %s - %s", form->number, form->circular);
+	const char *sample =
+		form->corner ? form->corner : arena_printf(arena, "Mẫu số %s", form->number);
+	const char *corner = arena_printf(arena, "%s - %s", sample, form->circular);
 	const char *number =
 		of->version > 0 ? arena_printf(arena, "Số: %s/%d", of->code, of->version) : "";
 
@@ -310,7 +320,11 @@ int paper_control_sheet(const struct paper_hop *hops, size_t n, struct arena *ar
 		row[7] = hops[i].verdict;
 		row[8] = hops[i].remark;
 	}
-	*ret_sheet = (struct sheet){CONTROL_TITLE, columns, ARRAY_LEN(columns), cells, n};
+	*ret_sheet = (struct sheet){.title = CONTROL_TITLE,
+				    .columns = columns,
+				    .n_columns = ARRAY_LEN(columns),
+				    .cells = cells,
+				    .n_rows = n};
 	return 0;
 }
 
@@ -344,7 +358,11 @@ int paper_register(const struct paper_entry *entries, size_t n, struct arena *ar
 		row[9] = short_time(arena, entries[i].returned_us);
 		row[10] = entries[i].remark;
 	}
-	*ret_sheet = (struct sheet){REGISTER_TITLE, columns, ARRAY_LEN(columns), cells, n};
+	*ret_sheet = (struct sheet){.title = REGISTER_TITLE,
+				    .columns = columns,
+				    .n_columns = ARRAY_LEN(columns),
+				    .cells = cells,
+				    .n_rows = n};
 	return 0;
 }
 

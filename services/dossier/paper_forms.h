@@ -10,10 +10,15 @@
  *	control sheet   05 who had it from when to when    06
  *	stop            -                                  05 processing stopped
  *	register        06 all dossiers of a period        07
+ *
+ * and of Circular 01/2020/TT-VPCP, before and behind that day:
+ *
+ *	statistics      II.06a how dossiers were settled in a period
  */
 #ifndef LGSP_DOSSIER_PAPER_FORMS_H
 #define LGSP_DOSSIER_PAPER_FORMS_H
 
+#include "lgsp/dossier/v1/statistics.pb-c.h"
 #include "services/dossier/paper.h"
 #include "services/dossier/sheet.h"
 
@@ -25,12 +30,18 @@ enum paper_kind {
 	PAPER_STOP,
 	PAPER_CONTROL_SHEET,
 	PAPER_REGISTER,
+	PAPER_STATISTICS,
 };
+
+#define PAPER_STATISTICS_TITLE                                                                                              \
+	"Tình hình, kết quả giải quyết thủ tục hành chính tại cơ quan, đơn vị trực tiếp giải " \
+	"quyết thủ tục hành chính"
 
 struct paper_form {
 	const char *number;   /* "01" */
 	const char *circular; /* "Thông tư 01/2018/TT-VPCP" */
 	const char *title;
+	const char *corner; /* what it calls itself; NULL: "Mẫu số 01" */
 };
 
 /* The form of that kind in force on a civil day; NULL when the set of that day has none. */
@@ -89,6 +100,9 @@ int paper_control_sheet(const struct paper_hop *hops, size_t n, struct arena *ar
 			struct sheet *ret_sheet, struct err *err);
 int paper_register(const struct paper_entry *entries, size_t n, struct arena *arena,
 		   struct sheet *ret_sheet, struct err *err);
+/* Form II.06a: a line for each row, and their totals (paper_statistics.c). */
+int paper_statistics(Dossier__StatisticsRow *const *rows, size_t n, struct arena *arena,
+		     struct sheet *ret_sheet, struct err *err);
 /* That table as a PDF under the heading of the case, of which only agency and code are used. */
 int paper_make_sheet(enum paper_kind kind, const struct paper_case *of, const struct sheet *sheet,
 		     int64_t now_us, struct arena *arena, const uint8_t **ret_bytes,

@@ -1,5 +1,5 @@
-/* Papers of a dossier and the register of an agency. A paper names a person: each is recorded as
- * read. */
+/* Papers of a dossier, the register and the figures of an agency. A paper that names a person is
+ * recorded as read. */
 #include <string.h>
 
 #include "common/base/civil.h"
@@ -33,7 +33,7 @@ static const char *format_name(Dossier__PaperFormat format)
 
 static int take_format(struct call *c, Dossier__PaperFormat asked, struct making *m)
 {
-	bool table = m->kind == PAPER_CONTROL_SHEET || m->kind == PAPER_REGISTER;
+	bool table = m->kind >= PAPER_CONTROL_SHEET;
 
 	m->format = asked ? asked : DOSSIER__PAPER_FORMAT__PAPER_FORMAT_PDF;
 	if (m->format == DOSSIER__PAPER_FORMAT__PAPER_FORMAT_PDF || table)
@@ -170,12 +170,12 @@ static int take_days(struct call *c, const Dossier__GetRegisterRequest *in, int3
 }
 
 /* Names of the agency on top. */
-static int read_head(struct call *c, struct making *m)
+static int read_head(struct call *c, const char *code, struct making *m)
 {
 	struct refdata_agency agency, parent;
-	int rc = refdata_agency(c, c->caller.agency, civil_of_us(c->now_us), &agency);
+	int rc = refdata_agency(c, code, civil_of_us(c->now_us), &agency);
 
-	m->of = (struct paper_case){.parent_agency = "", .agency = c->caller.agency, .place = ""};
+	m->of = (struct paper_case){.parent_agency = "", .agency = code, .place = ""};
 	if (rc <= 0)
 		return rc;
 	m->of.agency = agency.name;
@@ -210,8 +210,8 @@ DOSSIER_HANDLER(get_register, GetRegister)
 	slot = papers_register_add(c, c->caller.agency, from, to);
 	m.media_type = "application/pdf";
 	m.suffix = "pdf";
-	if (tx_flush(c) < 0 || read_head(c, &m) < 0 || papers_register(c, slot, &sheet) < 0 ||
-	    make_table(c, &m, &sheet) < 0)
+	if (tx_flush(c) < 0 || read_head(c, c->caller.agency, &m) < 0 ||
+	    papers_register(c, slot, &sheet) < 0 || make_table(c, &m, &sheet) < 0)
 		return call_fail(c);
 	out.content = (ProtobufCBinaryData){.len = m.n, .data = (uint8_t *)(uintptr_t)m.bytes};
 	out.media_type = m.media_type;
@@ -223,5 +223,62 @@ DOSSIER_HANDLER(get_register, GetRegister)
 	log_all(c, &sheet);
 	if (tx_commit(c, NULL) < 0)
 		return call_fail(c);
+	reply(&out, data);
+}
+
+/* --- the figures --- */
+
+/* A sheet is whole: it has no pages to ask for. */
+static int check_whole(struct call *c, const Dossier__StatisticsRequest *of)
+{
+	if (!of)
+		return err_set(&c->err, &err_required_field, "of", NULL);
+	if (of->limit != 0)
+		return err_set(&c->err, &err_invalid_field, "of.limit", "0");
+	if (of->after_agency_code[0] != '\0' || of->after_field[0] != '\0')
+		return err_set(&c->err, &err_invalid_field, "of.after_agency_code", "\"\"");
+	return 0;
+}
+
+static int make_figures(struct call *c, const Dossier__GetStatisticsSheetRequest *in,
+			struct making *m, struct rules_span *ret_span, uint32_t *ret_rows)
+{
+	Dossier__StatisticsReply figures = DOSSIER__STATISTICS_REPLY__INIT;
+	struct sheet sheet;
+
+	/* The head first: the texts of the figures are those of the last query. */
+	if (read_head(c, in->of->agency_code, m) < 0 ||
+	    statistics_count(c, in->of, RULES_STATISTICS_LINES, ret_span, &figures) < 0)
+		return c->err.status;
+	if (figures.more)
+		return err_set(&c->err, &err_too_large, "of", "5000");
+	if (paper_statistics(figures.rows, figures.n_rows, c->arena, &sheet, &c->err) < 0)
+		return c->err.status;
+	*ret_rows = (uint32_t)figures.n_rows;
+	return make_table(c, m, &sheet);
+}
+
+DOSSIER_HANDLER(get_statistics_sheet, GetStatisticsSheet)
+{
+	struct call *c = call_of(data);
+	Dossier__GetStatisticsSheetReply out = DOSSIER__GET_STATISTICS_SHEET_REPLY__INIT;
+	struct making m = {.kind = PAPER_STATISTICS, .act = {.time_us = c->now_us}};
+	char from[11], to[11];
+	struct rules_span span;
+
+	(void)svc;
+	m.media_type = "application/pdf";
+	m.suffix = "pdf";
+	if (take_format(c, in->format, &m) < 0 || check_whole(c, in->of) < 0 ||
+	    make_figures(c, in, &m, &span, &out.rows) < 0)
+		return call_fail(c);
+	civil_format(span.from, from);
+	civil_format(span.to, to);
+	out.content = (ProtobufCBinaryData){.len = m.n, .data = (uint8_t *)(uintptr_t)m.bytes};
+	out.media_type = m.media_type;
+	out.file_name = arena_printf(c->arena, "%s-%s-%s-%s.%s", in->of->agency_code,
+				     form_of(&m)->number, from, to, m.suffix);
+	out.form_number = form_of(&m)->number;
+	out.circular = form_of(&m)->circular;
 	reply(&out, data);
 }

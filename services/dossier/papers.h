@@ -6,6 +6,7 @@
 
 #include "services/dossier/dossier.h"
 #include "services/dossier/paper_forms.h"
+#include "services/dossier/rules_statistics.h"
 
 #define PAPERS_REGISTER_MAX 5000 /* rows */
 
@@ -38,5 +39,12 @@ int papers_control_sheet(struct call *c, const struct papers_slots *s, struct sh
 /* Queues the reading of an agency's register; papers_register() makes the table of it. */
 int papers_register_add(struct call *c, const char *agency, int32_t from, int32_t to);
 int papers_register(struct call *c, int slot, struct sheet *ret_sheet);
+
+/*
+ * The figures of form II.06a (statistics.c), at most limit rows: after the period and the caller's
+ * rights were checked. Outside a transaction.
+ */
+int statistics_count(struct call *c, const Dossier__StatisticsRequest *in, uint32_t limit,
+		     struct rules_span *ret_span, Dossier__StatisticsReply *out);
 
 #endif

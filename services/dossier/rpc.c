@@ -39,6 +39,7 @@ static const struct rpc_row rows[] = {
 	{"Extend", RPC_STAFF, RPC_EFFECT, "officer leader"},
 	{"RecountDue", RPC_STAFF, RPC_EFFECT, "leader operator"},
 	{"Statistics", RPC_STAFF, RPC_READ, "leader statistician operator"},
+	{"GetStatisticsSheet", RPC_STAFF, RPC_READ, "leader statistician operator"},
 	{"ListLateAnswers", RPC_STAFF, RPC_READ, "clerk officer leader statistician operator"},
 	{"Track", RPC_PUBLIC | RPC_CITIZEN, RPC_READ, ""},
 	{"GetPaper", RPC_PUBLIC | RPC_CITIZEN | RPC_STAFF, RPC_READ, "clerk officer leader"},

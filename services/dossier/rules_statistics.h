@@ -4,7 +4,8 @@
 
 #include "services/dossier/rules.h"
 
-#define RULES_STATISTICS_ROWS 500
+#define RULES_STATISTICS_ROWS  500  /* of a page */
+#define RULES_STATISTICS_LINES 5000 /* of a sheet */
 
 /* First and last civil day. */
 struct rules_span {

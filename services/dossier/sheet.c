@@ -2,6 +2,7 @@
 
 #include <csv.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -76,6 +77,17 @@ static void set_properties(lxw_workbook *book, const struct sheet *sheet, int64_
 	workbook_set_properties(book, &properties);
 }
 
+static void put(lxw_worksheet *page, const struct sheet *sheet, size_t i, lxw_format *format)
+{
+	lxw_row_t row = (lxw_row_t)(2 + i / sheet->n_columns);
+	lxw_col_t column = (lxw_col_t)(i % sheet->n_columns);
+
+	if (sheet->first_figure > 0 && column >= sheet->first_figure)
+		worksheet_write_number(page, row, column, strtod(sheet->cells[i], NULL), format);
+	else
+		worksheet_write_string(page, row, column, sheet->cells[i], format);
+}
+
 static void fill(lxw_workbook *book, const struct sheet *sheet)
 {
 	lxw_worksheet *page = workbook_add_worksheet(book, WORKSHEET_NAME);
@@ -92,8 +104,7 @@ static void fill(lxw_workbook *book, const struct sheet *sheet)
 		worksheet_write_string(page, 1, (lxw_col_t)i, sheet->columns[i].title, bold);
 	}
 	for (size_t i = 0; i < sheet->n_rows * sheet->n_columns; i++)
-		worksheet_write_string(page, (lxw_row_t)(2 + i / sheet->n_columns),
-				       (lxw_col_t)(i % sheet->n_columns), sheet->cells[i], wrapped);
+		put(page, sheet, i, wrapped);
 }
 
 /* The library writes files: this one is memory. */

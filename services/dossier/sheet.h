@@ -1,6 +1,6 @@
 /*
- * A table as CSV and as XLSX. All cells are text: dates and codes stay as they were written, and no
- * spreadsheet takes a name for a formula.
+ * A table as CSV and as XLSX. All cells are text but those of columns of figures: dates and codes
+ * stay as they were written, and no spreadsheet takes a name for a formula.
  */
 #ifndef LGSP_DOSSIER_SHEET_H
 #define LGSP_DOSSIER_SHEET_H
@@ -20,6 +20,7 @@ struct sheet {
 	size_t n_columns;
 	const char *const *cells; /* row by row */
 	size_t n_rows;
+	size_t first_figure; /* from this column on: a spreadsheet may add them up; 0: none */
 };
 
 /*

@@ -3,11 +3,10 @@
  * they were at the period's end. So a closed period's figures never change, whatever happens to its
  * dossiers later.
  */
-#include "services/dossier/rules_statistics.h"
-
 #include "common/base/base.h"
 #include "common/base/civil.h"
 #include "services/dossier/lists.h"
+#include "services/dossier/papers.h"
 
 /*
  * One row per dossier that may matter ("one"), told apart by its state before the period and at its
@@ -67,7 +66,9 @@ static const struct db_stmt count_all = {
 	"  count(*) FILTER (WHERE NOT awaiting AND state IN (1, 2, 4) AND NOT paused AND overdue),"
 	"  count(*) FILTER (WHERE paused),"
 	"  count(*) FILTER (WHERE paused AND overdue),"
-	"  count(*) FILTER (WHERE awaiting)"
+	"  count(*) FILTER (WHERE awaiting),"
+	"  coalesce((SELECT name FROM ref_agency r WHERE r.code = agency AND r.valid_from <= $5"
+	"   ORDER BY r.valid_from DESC LIMIT 1), '')"
 	" FROM counted GROUP BY agency, field HAVING (agency, field) > ($7, $8)"
 	" ORDER BY agency, field LIMIT $9"};
 
@@ -97,6 +98,7 @@ static void read_row(const struct call *c, int slot, int row, Dossier__Statistic
 	out->field = db_get_text(&c->tx, slot, row, 1);
 	for (size_t i = 0; i < ARRAY_LEN(figures); i++)
 		*figures[i] = (uint32_t)db_get_int(&c->tx, slot, row, (int)i + 2);
+	out->agency_name = db_get_text(&c->tx, slot, row, 2 + (int)ARRAY_LEN(figures));
 }
 
 static int read_rows(struct call *c, int slot, uint32_t limit, Dossier__StatisticsReply *out)
@@ -118,9 +120,8 @@ static int read_rows(struct call *c, int slot, uint32_t limit, Dossier__Statisti
 }
 
 static int count(struct call *c, const Dossier__StatisticsRequest *in,
-		 const struct rules_span *span, Dossier__StatisticsReply *out)
+		 const struct rules_span *span, uint32_t limit, Dossier__StatisticsReply *out)
 {
-	uint32_t limit = in->limit ? in->limit : RULES_STATISTICS_ROWS;
 	int64_t end_us = civil_to_us(span->to + 1, 0);
 	int slot;
 
@@ -132,6 +133,17 @@ static int count(struct call *c, const Dossier__StatisticsRequest *in,
 	return slot < 0 ? slot : read_rows(c, slot, limit, out);
 }
 
+int statistics_count(struct call *c, const Dossier__StatisticsRequest *in, uint32_t limit,
+		     struct rules_span *ret_span, Dossier__StatisticsReply *out)
+{
+	rules_statistics_span(in, ret_span, &c->err);
+	if (in->limit > limit)
+		err_add(&c->err, &err_invalid_field, "limit", "0..500");
+	if (c->err.status != 0 || check_rights(c, in->agency_code) < 0)
+		return c->err.status;
+	return count(c, in, ret_span, in->limit ? in->limit : limit, out);
+}
+
 DOSSIER_HANDLER(statistics, Statistics)
 {
 	struct call *c = call_of(data);
@@ -140,11 +152,7 @@ DOSSIER_HANDLER(statistics, Statistics)
 	char from[11], to[11];
 
 	(void)svc;
-	rules_statistics_span(in, &span, &c->err);
-	if (in->limit > RULES_STATISTICS_ROWS)
-		err_add(&c->err, &err_invalid_field, "limit", "0..500");
-	if (c->err.status != 0 || check_rights(c, in->agency_code) < 0 ||
-	    count(c, in, &span, &out) < 0)
+	if (statistics_count(c, in, RULES_STATISTICS_ROWS, &span, &out) < 0)
 		return call_fail(c);
 	civil_format(span.from, from);
 	civil_format(span.to, to);

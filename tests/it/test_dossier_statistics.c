@@ -18,6 +18,7 @@
 #include "common/base/civil.h"
 #include "common/base/clock.h"
 #include "tests/it/dossier_rig.h"
+#include "tests/support/outside.h"
 
 #define LIVES   1500
 #define EVENTS  14
@@ -588,6 +589,115 @@ static void test_rows_come_in_pages(void **state)
 	ask_done(&b);
 }
 
+/* --- as a form --- */
+
+static struct outside outside;
+
+static int sheet_of(struct ask *a, const struct person *who, Dossier__StatisticsRequest *of,
+		    Dossier__PaperFormat format, Dossier__GetStatisticsSheetReply **out)
+{
+	return CALL(a, who, GetStatisticsSheet, get_statistics_sheet, out, in_.of = of;
+		    in_.format = format);
+}
+
+static void ask_year(Dossier__StatisticsRequest *of)
+{
+	dossier__statistics_request__init(of);
+	of->agency_code = DISTRICT;
+	of->with_subordinates = true;
+	of->kind = DOSSIER__PERIOD_KIND__PERIOD_KIND_YEAR;
+	of->year = 2024;
+}
+
+static void count_totals(const Dossier__StatisticsReply *all, char *out, size_t n)
+{
+	uint32_t taken = 0, carried = 0, resolved = 0, left = 0;
+
+	for (size_t i = 0; i < all->n_rows; i++) {
+		const Dossier__StatisticsRow *r = all->rows[i];
+
+		taken += r->new_online + r->new_counter + r->new_post;
+		carried += r->carried;
+		resolved += r->resolved_early + r->resolved_on_time + r->resolved_late;
+		left += r->refused + r->open_in_time + r->open_overdue + r->paused;
+	}
+	assert_true(taken > 0);
+	snprintf(out, n, "%zu Tổng cộng %u %u %u %u\n", all->n_rows + 2, taken + carried, carried,
+		 resolved, left);
+}
+
+/* Lines and totals of the sheet, read by another, are those of the figures. */
+static void test_the_form_holds_the_figures(void **state)
+{
+	Dossier__GetStatisticsSheetReply *out;
+	Dossier__StatisticsReply *all;
+	Dossier__StatisticsRequest of;
+	struct ask a, b;
+	char totals[160];
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	ask_init(&b, rig.gateway, "dossier");
+	outside_init(&outside);
+	assert_int_equal(ask_of(&a, &statistician, DISTRICT, 0, &all), 0);
+	assert_string_equal(all->rows[0]->agency_name, "Cơ quan " DISTRICT);
+	count_totals(all, totals, sizeof(totals));
+	ask_year(&of);
+	assert_int_equal(
+		sheet_of(&b, &statistician, &of, DOSSIER__PAPER_FORMAT__PAPER_FORMAT_CSV, &out), 0);
+	assert_int_equal(out->rows, all->n_rows);
+	assert_string_equal(out->file_name, DISTRICT "-II.06a-2024-01-01-2024-12-31.csv");
+	assert_string_equal(out->circular, "Thông tư 01/2020/TT-VPCP");
+	outside_write(&outside, "sheet.csv", out->content.data, out->content.len);
+	assert_string_equal(
+		outside_run(&outside,
+			    "python3 -c \"import csv; r = list(csv.reader(open('sheet.csv',"
+			    " encoding='utf-8-sig', newline=''))); l = r[-1];"
+			    " print(len(r), l[1], l[3], l[6], l[7], sum(map(int, l[11:15])))\""),
+		totals);
+	assert_int_equal(
+		sheet_of(&b, &statistician, &of, DOSSIER__PAPER_FORMAT__PAPER_FORMAT_XLSX, &out),
+		0);
+	outside_write(&outside, "sheet.xlsx", out->content.data, out->content.len);
+	outside_run(&outside, "python3 -m zipfile -e sheet.xlsx x");
+	outside_expect(outside_run(&outside, "cat x/xl/sharedStrings.xml"), "Cơ quan " COMMUNE);
+	outside_expect(outside_run(&outside, "cat x/xl/worksheets/sheet1.xml"), "<v>");
+	assert_int_equal(sheet_of(&b, &statistician, &of, 0, &out), 0);
+	outside_write(&outside, "sheet.pdf", out->content.data, out->content.len);
+	outside_expect(outside_run(&outside, "pdftotext -layout sheet.pdf -"),
+		       "Biểu số II.06a/VPCP/KSTT - Thông tư 01/2020/TT-VPCP");
+	outside_done(&outside);
+	ask_done(&a);
+	ask_done(&b);
+}
+
+static void test_refused_forms(void **state)
+{
+	Dossier__StatisticsRequest of;
+	struct ask a;
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	ask_year(&of);
+	assert_int_equal(sheet_of(&a, &clerk, &of, 0, NULL), ERR_DENIED);
+	assert_int_equal(sheet_of(&a, &leader, &of, 0, NULL), ERR_DENIED);
+	assert_true(ask_has(&a, "LIST_NOT_YOURS", NULL));
+	assert_int_equal(sheet_of(&a, &statistician, NULL, 0, NULL), ERR_INVALID);
+	assert_true(ask_has(&a, "REQUIRED_FIELD", "of"));
+	of.limit = 10;
+	assert_int_equal(sheet_of(&a, &statistician, &of, 0, NULL), ERR_INVALID);
+	assert_true(ask_has(&a, "INVALID_FIELD", "of.limit"));
+	of.limit = 0;
+	of.after_field = "Hộ tịch";
+	assert_int_equal(sheet_of(&a, &statistician, &of, 0, NULL), ERR_INVALID);
+	assert_true(ask_has(&a, "INVALID_FIELD", "of.after_agency_code"));
+	of.after_field = "";
+	of.year = 1;
+	assert_int_equal(sheet_of(&a, &statistician, &of, 0, NULL), ERR_INVALID);
+	assert_true(ask_has(&a, "INVALID_FIELD", "year"));
+	ask_done(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -595,6 +705,8 @@ int main(void)
 		cmocka_unit_test(test_periods_join),
 		cmocka_unit_test(test_who_sees_figures),
 		cmocka_unit_test(test_rows_come_in_pages),
+		cmocka_unit_test(test_the_form_holds_the_figures),
+		cmocka_unit_test(test_refused_forms),
 		cmocka_unit_test(test_a_closed_period_does_not_change),
 	};
 

@@ -1,4 +1,4 @@
-// with: services/dossier/paper.c services/dossier/paper_forms.c services/dossier/sheet.c
+// with: services/dossier/paper.c services/dossier/paper_forms.c services/dossier/paper_statistics.c services/dossier/sheet.c
 /*
  * The papers as people get them: their text as pdftotext reads it, their QR codes as zbarimg does,
  * the sheets as a CSV reader and an unzipper of others see them.
@@ -353,6 +353,50 @@ static void control_sheet_shows_each_hop(void **state)
 	outside_expect(text, "21/05/2024");
 }
 
+/* In and out of every line are equal, and a spreadsheet may add figures up. */
+static void statistics_are_lines_and_totals(void **state)
+{
+	struct fixture *f = *state;
+	Dossier__StatisticsRow rows[2], *list[2] = {&rows[0], &rows[1]};
+	struct sheet sheet;
+	const char *xml;
+
+	for (int i = 0; i < 2; i++)
+		dossier__statistics_row__init(&rows[i]);
+	rows[0].agency_code = "H40.31.01";
+	rows[0].agency_name = "UBND phường Hạ Long";
+	rows[0].field = "Hộ tịch";
+	rows[0].new_online = 5;
+	rows[0].new_counter = 2;
+	rows[0].new_post = 1;
+	rows[0].carried = 3;
+	rows[0].resolved_early = 4;
+	rows[0].resolved_late = 1;
+	rows[0].refused = 2;
+	rows[0].open_in_time = 3;
+	rows[0].paused = 1;
+	rows[1].agency_code = "H40.31.02";
+	rows[1].field = "Đất đai";
+	rows[1].new_online = rows[1].open_overdue = 7;
+	assert_int_equal(paper_statistics(list, 2, &f->arena, &sheet, &f->err), 0);
+	assert_int_equal(sheet_xlsx(&sheet, civil_to_us(may_2024(), 0), &f->arena, &f->bytes,
+				    &f->len, &f->err),
+			 0);
+	write_as(f, "figures.xlsx");
+	run(f, "python3 -m zipfile -e figures.xlsx x");
+	xml = run(f, "cat x/xl/worksheets/sheet1.xml");
+	outside_expect(xml, "r=\"D3\" s=\"2\"><v>11</v>");
+	outside_expect(xml, "r=\"D5\" s=\"2\"><v>18</v>");
+	assert_int_equal(sheet_csv(&sheet, &f->arena, &f->bytes, &f->len, &f->err), 0);
+	write_as(f, "figures.csv");
+	assert_string_equal(
+		run(f, "python3 -c \"import csv; r = list(csv.reader(open('figures.csv', "
+		       "encoding='utf-8-sig', newline='')))[1:]; print([(x[1], x[3]) for x in r], "
+		       "all(int(x[3]) == sum(map(int, x[4:7])) == int(x[7]) + "
+		       "sum(map(int, x[11:15])) for x in r))\""),
+		"[('UBND phường Hạ Long', '11'), ('H40.31.02', '7'), ('Tổng cộng', '18')] True\n");
+}
+
 static void what_does_not_fit_a_message_is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -378,6 +422,7 @@ int main(void)
 		T(xlsx_holds_text_only),
 		T(table_head_stands_on_every_page),
 		T(control_sheet_shows_each_hop),
+		T(statistics_are_lines_and_totals),
 		T(what_does_not_fit_a_message_is_refused),
 	};
 
