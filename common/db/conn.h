@@ -114,6 +114,14 @@ bool conn_take_notify(struct db_conn *conn, char *payload, size_t size);
 int param_encode(struct arena *mem, const struct db_arg *args, size_t n,
 		 struct conn_params *ret_params);
 
+/* Type and binary value of one; *ret NULL: SQL NULL. An array becomes its text. */
+int param_encode_cell(struct arena *mem, const struct db_arg *arg, Oid *ret_type, const char **ret,
+		      int *ret_n);
+/* Header and elements of a one-dimensional array, in libpq's terms. */
+char *param_put_header(char *out, size_t n, bool nulls, Oid element);
+char *param_put_element(char *out, const void *p, size_t n);
+#define PARAM_HEADER_BYTES 20
+
 /* --- sqlstate.c --- */
 
 /* What a failed statement means. */
@@ -143,7 +151,11 @@ void tx_open_plain(struct db_tx *tx, struct db_conn *conn, struct arena *arena, 
 void tx_close_plain(struct db_tx *tx);
 /* Makes the next flush fail with this error. */
 void tx_refuse(struct db_tx *tx, const struct err_kind *kind, const char *arg);
-/* The result of a slot; CHECKs that there is one. */
-const PGresult *tx_result(const struct db_tx *tx, int slot);
+/* The result of a slot - all of it, or rows of it; CHECKs that there is one. */
+struct tx_view {
+	const PGresult *res;
+	int first, n_rows;
+};
+struct tx_view tx_result(const struct db_tx *tx, int slot);
 
 #endif

@@ -132,6 +132,25 @@ int db_add_args(struct db_tx *tx, const struct db_stmt *stmt, const struct db_ar
 		    sizeof((const struct db_arg[]){__VA_ARGS__}) / sizeof(struct db_arg))
 
 /*
+ * The same for a statement over rows: each of its parameters is an array with one element a row -
+ * FROM unnest($1, $2 …) WITH ORDINALITY -, and what it returns comes ordered by the ordinal, its
+ * last column. This queues one row, and the slot has what came of it. An array in a row travels as
+ * its text: cast it, u.names::text[].
+ */
+int db_add_row_args(struct db_tx *tx, const struct db_stmt *stmt, const struct db_arg *args,
+		    size_t n);
+#define db_add_row(tx, stmt, ...)                                                                  \
+	db_add_row_args(tx, stmt, (const struct db_arg[]){__VA_ARGS__},                            \
+			sizeof((const struct db_arg[]){__VA_ARGS__}) / sizeof(struct db_arg))
+
+/*
+ * From here on rows of the same statement that are queued before a flush are sent together, in the
+ * place of the first one; before, and in other transactions, each row is a statement of its own.
+ */
+void db_share_rows(struct db_tx *tx);
+bool db_shares_rows(const struct db_tx *tx);
+
+/*
  * Sends what is queued and waits for every result. 0, or the error with tx->err and tx->retry set;
  * the transaction is then rolled back. A row of the inbox that is there already with the same hash:
  * ERR_CONFLICT with DB_RETRY_REPLAY; with another hash: ERR_CONFLICT, code MESSAGE_ID_REUSED.
@@ -158,7 +177,7 @@ int db_query_args(struct db_tx *tx, struct db_conn *conn, struct arena *arena, i
 /* --- results of a flushed slot --- */
 
 int db_rows(const struct db_tx *tx, int slot);
-/* Rows a statement without RETURNING changed. */
+/* Rows a statement without RETURNING changed: all of it, also when it was for many. */
 int64_t db_affected(const struct db_tx *tx, int slot);
 bool db_is_null(const struct db_tx *tx, int slot, int row, int col);
 /* The column's type must fit the function (CHECK); NULL gives 0, "", false. */

@@ -19,9 +19,13 @@ static const struct err_kind already_done = {ERR_CONFLICT, "ALREADY_DONE",
 					     "Yêu cầu này đã được thực hiện",
 					     "this request has been executed already"};
 
-const struct db_stmt inbox_insert_stmt = {
+#define INBOX_INSERT                                                                               \
 	"INSERT INTO inbox(caller, subject, message_id, method, request_sha256, keep, reply)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7)"};
+
+const struct db_stmt inbox_insert_stmt = {INBOX_INSERT " VALUES ($1, $2, $3, $4, $5, $6, $7)"};
+
+static const struct db_stmt insert_rows_stmt = {
+	INBOX_INSERT " SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7)"};
 
 static const struct db_stmt reply_stmt = {
 	"UPDATE inbox SET reply = $4 WHERE caller = $1 AND subject = $2 AND message_id = $3"};
@@ -138,10 +142,10 @@ int inbox_find(struct db_tx *tx, const struct db_inbox *requests, size_t n)
 void inbox_add_done(struct db_tx *tx, const struct db_inbox *in, const void *reply,
 		    size_t reply_len)
 {
-	db_add(tx, &inbox_insert_stmt, DB_TEXT(in->caller), DB_TEXT(in->subject),
-	       DB_UUID(in->message_id), DB_TEXT(in->method),
-	       DB_BYTEA(in->request_sha256, CRYPT_SHA256_BYTES), DB_BOOL(in->keep_for_ever),
-	       DB_BYTEA(reply_len > 0 ? reply : "", reply_len));
+	db_add_row(tx, &insert_rows_stmt, DB_TEXT(in->caller), DB_TEXT(in->subject),
+		   DB_UUID(in->message_id), DB_TEXT(in->method),
+		   DB_BYTEA(in->request_sha256, CRYPT_SHA256_BYTES), DB_BOOL(in->keep_for_ever),
+		   DB_BYTEA(reply_len > 0 ? reply : "", reply_len));
 }
 
 int inbox_prune(struct db_conn *conn, int64_t before_us, uint32_t limit, struct arena *arena,

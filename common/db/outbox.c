@@ -13,8 +13,14 @@
 static const struct err_kind event_too_large = {ERR_TOO_LARGE, "EVENT_TOO_LARGE",
 						"Sự kiện %s quá lớn", "the event %s is too large"};
 
-static const struct db_stmt insert_stmt = {
-	"INSERT INTO outbox(event, type, subject, version) VALUES ($1, $2, $3, $4)"};
+#define OUTBOX_INSERT "INSERT INTO outbox(event, type, subject, version)"
+
+static const struct db_stmt insert_stmt = {OUTBOX_INSERT " VALUES ($1, $2, $3, $4)"};
+
+static const struct db_stmt insert_rows_stmt = {
+	OUTBOX_INSERT " SELECT u.event, u.type, u.subject, u.version FROM"
+		      " unnest($1, $2, $3, $4) WITH ORDINALITY"
+		      " AS u (event, type, subject, version, n) ORDER BY u.n"};
 
 /* Packs the payload and the event around it once: these bytes are stored, hashed and handed on. */
 static uint8_t *pack_event(struct arena *arena, Feed__Event *event, const ProtobufCMessage *payload,
@@ -59,6 +65,9 @@ void outbox_add(struct db_tx *tx, const struct outbox_event *what)
 
 	if (!bytes)
 		tx_refuse(tx, &event_too_large, what->type);
+	else if (db_shares_rows(tx))
+		db_add_row(tx, &insert_rows_stmt, DB_BYTEA(bytes, n), DB_TEXT(what->type),
+			   DB_TEXT(what->subject), DB_INT4(what->version));
 	else
 		db_add(tx, &insert_stmt, DB_BYTEA(bytes, n), DB_TEXT(what->type),
 		       DB_TEXT(what->subject), DB_INT4(what->version));

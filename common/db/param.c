@@ -30,7 +30,7 @@ static const char *put64(struct arena *mem, int64_t v)
 }
 
 /* Header of a one-dimensional array: dimensions, has NULLs, element type, length, lower bound. */
-static char *put_array_header(char *out, size_t n, bool nulls, Oid element)
+char *param_put_header(char *out, size_t n, bool nulls, Oid element)
 {
 	const uint32_t head[] = {htonl(n > 0), htonl(nulls), htonl(element), htonl((uint32_t)n),
 				 htonl(1)};
@@ -40,7 +40,7 @@ static char *put_array_header(char *out, size_t n, bool nulls, Oid element)
 	return out + size;
 }
 
-static char *put_element(char *out, const void *p, size_t n)
+char *param_put_element(char *out, const void *p, size_t n)
 {
 	uint32_t length = p ? htonl((uint32_t)n) : UINT32_MAX;
 
@@ -53,7 +53,7 @@ static char *put_element(char *out, const void *p, size_t n)
 static int encode_texts(struct arena *mem, const struct db_arg *a, const char **ret, int *ret_n)
 {
 	const char *const *texts = a->p;
-	size_t size = 20;
+	size_t size = PARAM_HEADER_BYTES;
 	bool nulls = false;
 
 	for (size_t i = 0; i < a->n; i++) {
@@ -64,10 +64,10 @@ static int encode_texts(struct arena *mem, const struct db_arg *a, const char **
 
 	if (!start)
 		return ERR_TOO_LARGE;
-	char *out = put_array_header(start, a->n, nulls, OID_TEXT);
+	char *out = param_put_header(start, a->n, nulls, OID_TEXT);
 
 	for (size_t i = 0; i < a->n; i++)
-		out = put_element(out, texts[i], texts[i] ? strlen(texts[i]) : 0);
+		out = param_put_element(out, texts[i], texts[i] ? strlen(texts[i]) : 0);
 	*ret = start;
 	*ret_n = (int)(out - start);
 	return 0;
@@ -76,16 +76,18 @@ static int encode_texts(struct arena *mem, const struct db_arg *a, const char **
 static int encode_int8s(struct arena *mem, const struct db_arg *a, const char **ret, int *ret_n)
 {
 	const int64_t *numbers = a->p;
-	char *start = a->n <= DB_TX_BYTES_MAX / 12 ? arena_alloc(mem, 20 + a->n * 12) : NULL;
+	char *start = a->n <= DB_TX_BYTES_MAX / 12
+			      ? arena_alloc(mem, PARAM_HEADER_BYTES + a->n * 12)
+			      : NULL;
 
 	if (!start)
 		return ERR_TOO_LARGE;
-	char *out = put_array_header(start, a->n, false, OID_INT8);
+	char *out = param_put_header(start, a->n, false, OID_INT8);
 
 	for (size_t i = 0; i < a->n; i++) {
 		uint64_t be = htobe64((uint64_t)numbers[i]);
 
-		out = put_element(out, &be, sizeof(be));
+		out = param_put_element(out, &be, sizeof(be));
 	}
 	*ret = start;
 	*ret_n = (int)(out - start);
@@ -215,4 +217,57 @@ int param_encode(struct arena *mem, const struct db_arg *args, size_t n,
 			return rc;
 	}
 	return 0;
+}
+
+/* --- an array as its text: {"a","b",NULL} --- */
+
+static char *quote(char *out, const char *text)
+{
+	if (!text)
+		return stpcpy(out, "NULL");
+	*out++ = '"';
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			*out++ = '\\';
+		*out++ = *text;
+	}
+	*out++ = '"';
+	return out;
+}
+
+static int write_texts(struct arena *mem, const struct db_arg *a, const char **ret, int *ret_n)
+{
+	const char *const *texts = a->p;
+	size_t size = 2;
+
+	for (size_t i = 0; i < a->n; i++)
+		size += 7 + (texts[i] ? 2 * strlen(texts[i]) : 0);
+	char *start = size <= DB_TX_BYTES_MAX ? arena_alloc(mem, size) : NULL, *out = start;
+
+	if (!start)
+		return ERR_TOO_LARGE;
+	*out++ = '{';
+	for (size_t i = 0; i < a->n; i++) {
+		if (i > 0)
+			*out++ = ',';
+		out = quote(out, texts[i]);
+	}
+	*out++ = '}';
+	*ret = start;
+	*ret_n = (int)(out - start);
+	return 0;
+}
+
+int param_encode_cell(struct arena *mem, const struct db_arg *arg, Oid *ret_type, const char **ret,
+		      int *ret_n)
+{
+	bool texts = arg->type == DB_T_TEXT_ARRAY;
+
+	CHECK(arg->type != DB_T_NULL && arg->type != DB_T_INT8_ARRAY);
+	*ret_type = texts ? OID_TEXT : type_of(arg->type);
+	*ret = NULL;
+	*ret_n = 0;
+	if (is_null(arg))
+		return 0;
+	return texts ? write_texts(mem, arg, ret, ret_n) : encode(mem, arg, ret, ret_n);
 }

@@ -54,9 +54,12 @@ struct relay {
 	struct metric *head;
 };
 
-/* Reads only: an idle relay writes nothing. */
+/*
+ * Reads only: an idle relay writes nothing. By the index, whose entries of moved rows are soon
+ * known to be dead; the table itself keeps them until it is vacuumed.
+ */
 static const struct db_stmt look_stmt = {
-	"SELECT h.pos, EXISTS (SELECT FROM outbox) FROM feed_head h"};
+	"SELECT h.pos, (SELECT id FROM outbox ORDER BY id LIMIT 1) IS NOT NULL FROM feed_head h"};
 
 /*
  * A statement of its own, so that the next one's snapshot is taken when the lock is held: it sees
@@ -70,8 +73,8 @@ static const struct db_stmt lock_stmt = {"SELECT 1 FROM feed_head WHERE one FOR 
  */
 static const struct db_stmt move_stmt = {
 	"WITH h0 AS MATERIALIZED (SELECT pos, digest FROM feed_head WHERE one FOR UPDATE),"
-	" q AS MATERIALIZED (SELECT o.id FROM outbox o, h0 ORDER BY o.id LIMIT $2),"
-	" d AS (DELETE FROM outbox o USING q WHERE o.id = q.id RETURNING o.*),"
+	" d AS (DELETE FROM outbox WHERE id = ANY (ARRAY(SELECT id FROM outbox"
+	"  WHERE EXISTS (SELECT FROM h0) ORDER BY id LIMIT $2)) RETURNING *),"
 	" n AS MATERIALIZED (SELECT h0.pos + row_number() OVER (ORDER BY d.id) AS pos, d.event,"
 	"  d.type, d.subject, d.version FROM d, h0),"
 	" f AS (INSERT INTO feed(pos, event, type, subject, version)"

@@ -11,7 +11,7 @@
 
 int db_rows(const struct db_tx *tx, int slot)
 {
-	return PQntuples(tx_result(tx, slot));
+	return tx_result(tx, slot).n_rows;
 }
 
 int64_t db_affected(const struct db_tx *tx, int slot)
@@ -20,21 +20,25 @@ int64_t db_affected(const struct db_tx *tx, int slot)
 
 	/* PQcmdTuples() wants a PGresult it may change, and does not change it; "" counts nothing.
 	 */
-	number_parse(PQcmdTuples((PGresult *)tx_result(tx, slot)), 0, INT64_MAX, &n);
+	number_parse(PQcmdTuples((PGresult *)tx_result(tx, slot).res), 0, INT64_MAX, &n);
 	return n;
 }
 
-static const PGresult *cell_of(const struct db_tx *tx, int slot, int row, int col)
+/* *row: of the slot, becomes that of the result. */
+static const PGresult *cell_of(const struct db_tx *tx, int slot, int *row, int col)
 {
-	const PGresult *res = tx_result(tx, slot);
+	struct tx_view v = tx_result(tx, slot);
 
-	CHECK(row >= 0 && row < PQntuples(res) && col >= 0 && col < PQnfields(res));
-	return res;
+	CHECK(*row >= 0 && *row < v.n_rows && col >= 0 && col < PQnfields(v.res));
+	*row += v.first;
+	return v.res;
 }
 
 bool db_is_null(const struct db_tx *tx, int slot, int row, int col)
 {
-	return PQgetisnull(cell_of(tx, slot, row, col), row, col);
+	const PGresult *res = cell_of(tx, slot, &row, col);
+
+	return PQgetisnull(res, row, col);
 }
 
 /* A value of a fixed size; NULL when it is SQL NULL. */
@@ -67,14 +71,15 @@ static int64_t read_int(const char *p, int size)
 
 bool db_get_bool(const struct db_tx *tx, int slot, int row, int col)
 {
-	const char *p = fixed(cell_of(tx, slot, row, col), row, col, OID_BOOL, 1);
+	const PGresult *res = cell_of(tx, slot, &row, col);
+	const char *p = fixed(res, row, col, OID_BOOL, 1);
 
 	return p && *p;
 }
 
 int64_t db_get_int(const struct db_tx *tx, int slot, int row, int col)
 {
-	const PGresult *res = cell_of(tx, slot, row, col);
+	const PGresult *res = cell_of(tx, slot, &row, col);
 	Oid type = PQftype(res, col);
 
 	CHECK(type == OID_INT2 || type == OID_INT4 || type == OID_INT8);
@@ -92,7 +97,7 @@ static bool is_text(Oid type)
 
 const char *db_get_text(const struct db_tx *tx, int slot, int row, int col)
 {
-	const PGresult *res = cell_of(tx, slot, row, col);
+	const PGresult *res = cell_of(tx, slot, &row, col);
 	Oid type = PQftype(res, col);
 
 	CHECK(is_text(type) || type == OID_JSONB);
@@ -104,7 +109,7 @@ const char *db_get_text(const struct db_tx *tx, int slot, int row, int col)
 
 const uint8_t *db_get_bytes(const struct db_tx *tx, int slot, int row, int col, size_t *ret_n)
 {
-	const PGresult *res = cell_of(tx, slot, row, col);
+	const PGresult *res = cell_of(tx, slot, &row, col);
 	Oid type = PQftype(res, col);
 
 	CHECK(type == OID_BYTEA || type == OID_UUID);
@@ -114,7 +119,8 @@ const uint8_t *db_get_bytes(const struct db_tx *tx, int slot, int row, int col, 
 
 int64_t db_get_time_us(const struct db_tx *tx, int slot, int row, int col)
 {
-	const char *p = fixed(cell_of(tx, slot, row, col), row, col, OID_TIMESTAMPTZ, 8);
+	const PGresult *res = cell_of(tx, slot, &row, col);
+	const char *p = fixed(res, row, col, OID_TIMESTAMPTZ, 8);
 	int64_t us = p ? read_int(p, 8) : 0;
 
 	if (!p || us == INT64_MAX || us == INT64_MIN)
@@ -124,7 +130,8 @@ int64_t db_get_time_us(const struct db_tx *tx, int slot, int row, int col)
 
 int32_t db_get_date(const struct db_tx *tx, int slot, int row, int col)
 {
-	const char *p = fixed(cell_of(tx, slot, row, col), row, col, OID_DATE, 4);
+	const PGresult *res = cell_of(tx, slot, &row, col);
+	const char *p = fixed(res, row, col, OID_DATE, 4);
 	int32_t day = p ? (int32_t)read_int(p, 4) : 0;
 
 	if (!p || day == INT32_MAX || day == INT32_MIN)
@@ -134,7 +141,7 @@ int32_t db_get_date(const struct db_tx *tx, int slot, int row, int col)
 
 const char **db_get_texts(const struct db_tx *tx, int slot, int row, int col, size_t *ret_n)
 {
-	const PGresult *res = cell_of(tx, slot, row, col);
+	const PGresult *res = cell_of(tx, slot, &row, col);
 	const char *p = PQgetvalue(res, row, col);
 	int length = PQgetlength(res, row, col);
 

@@ -36,7 +36,7 @@ static void tx_init(struct db_tx *tx, struct db_conn *conn, struct arena *arena,
 		    int64_t deadline_us, struct err *err)
 {
 	struct db_tx_state *st = tx->magic == TX_MAGIC ? tx->state : base_alloc(sizeof(*st));
-	PGresult **results = st->results;
+	struct tx_slot *slots = st->slots;
 	struct tx_item *queue = st->queue;
 	int n_slots = st->n_slots, cap_slots = st->cap_slots;
 	unsigned cap_queue = st->cap_queue;
@@ -44,7 +44,7 @@ static void tx_init(struct db_tx *tx, struct db_conn *conn, struct arena *arena,
 	if (tx->magic == TX_MAGIC)
 		CHECK(!tx->open);
 	arena_done(&st->mem);
-	*st = (struct db_tx_state){.results = results,
+	*st = (struct db_tx_state){.slots = slots,
 				   .n_slots = n_slots,
 				   .cap_slots = cap_slots,
 				   .queue = queue,
@@ -119,32 +119,83 @@ static int new_slot(struct db_tx_state *st)
 {
 	if (st->n_slots == st->cap_slots) {
 		st->cap_slots = st->cap_slots ? 2 * st->cap_slots : 16;
-		st->results =
-			base_realloc(st->results, (size_t)st->cap_slots * sizeof(*st->results));
+		st->slots = base_realloc(st->slots, (size_t)st->cap_slots * sizeof(*st->slots));
 	}
-	st->results[st->n_slots] = NULL;
+	st->slots[st->n_slots] = (struct tx_slot){.res = NULL};
 	return st->n_slots++;
 }
 
-int db_add_args(struct db_tx *tx, const struct db_stmt *stmt, const struct db_arg *args, size_t n)
+void db_share_rows(struct db_tx *tx)
+{
+	state_of(tx)->sharing = true;
+}
+
+bool db_shares_rows(const struct db_tx *tx)
+{
+	return state_of(tx)->sharing;
+}
+
+static void note_encoded(struct db_tx *tx, int rc)
+{
+	if (rc < 0)
+		tx_refuse(tx, rc == ERR_INVALID ? &number_out_of_range : &too_large, NULL);
+}
+
+/* The slot of one more statement or row, and whether it may be queued. */
+static int take_slot(struct db_tx *tx, bool *ret_room)
 {
 	struct db_tx_state *st = state_of(tx);
 	int slot = new_slot(st);
 
 	/* A transaction that failed says so at every flush; its queue stays empty. */
-	if (!tx->open)
-		return slot;
-	if (++st->n_statements > DB_TX_STATEMENTS_MAX) {
+	*ret_room = tx->open && ++st->n_statements <= DB_TX_STATEMENTS_MAX;
+	if (tx->open && !*ret_room)
 		tx_refuse(tx, &too_large, NULL);
+	return slot;
+}
+
+int db_add_args(struct db_tx *tx, const struct db_stmt *stmt, const struct db_arg *args, size_t n)
+{
+	bool room;
+	int slot = take_slot(tx, &room);
+
+	if (!room)
 		return slot;
-	}
 	struct tx_item *item = tx_push(tx, TX_STATEMENT, stmt);
 
 	item->slot = slot;
-	int rc = param_encode(&st->mem, args, n, &item->params);
+	note_encoded(tx, param_encode(&tx->state->mem, args, n, &item->params));
+	return slot;
+}
 
-	if (rc < 0)
-		tx_refuse(tx, rc == ERR_INVALID ? &number_out_of_range : &too_large, NULL);
+/* The statement this one is a row of, or a new one. */
+static struct tx_item *item_of_rows(struct db_tx *tx, const struct db_stmt *stmt, size_t n_args)
+{
+	struct db_tx_state *st = tx->state;
+	struct tx_item *item;
+
+	for (unsigned i = 0; st->sharing && i < st->n_queue; i++)
+		if (st->queue[i].stmt == stmt && st->queue[i].rows)
+			return &st->queue[i];
+	item = tx_push(tx, TX_STATEMENT, stmt);
+	item->rows = rows_new(&st->mem, n_args);
+	return item;
+}
+
+int db_add_row_args(struct db_tx *tx, const struct db_stmt *stmt, const struct db_arg *args,
+		    size_t n)
+{
+	bool room;
+	int slot = take_slot(tx, &room);
+
+	if (!room)
+		return slot;
+	struct tx_item *item = item_of_rows(tx, stmt, n);
+
+	if (item->slot < 0)
+		item->slot = slot;
+	note_encoded(tx, item->rows ? rows_add(&tx->state->mem, item->rows, args, n, slot)
+				    : ERR_TOO_LARGE);
 	return slot;
 }
 
@@ -183,6 +234,14 @@ static void note_failure(struct db_tx *tx, enum tx_kind kind, const PGresult *re
 	snprintf(st->message, sizeof(st->message), "%s", message ? message : "");
 }
 
+static void keep_result(struct db_tx_state *st, const struct tx_item *item, PGresult *res)
+{
+	if (item->rows)
+		rows_deal(item->rows, res, st->slots);
+	else
+		st->slots[item->slot] = (struct tx_slot){.res = res, .n_rows = PQntuples(res)};
+}
+
 /* Takes the result over. item: NULL for what comes with the Sync itself. */
 static void take_result(struct db_tx *tx, struct tx_item *item, bool preparing, PGresult *res)
 {
@@ -195,8 +254,8 @@ static void take_result(struct db_tx *tx, struct tx_item *item, bool preparing, 
 	if (item && preparing) {
 		conn_settle(tx->conn, item->prepared, ok);
 		item->prepared = NULL;
-	} else if (item && ok && item->slot >= 0 && !st->results[item->slot]) {
-		st->results[item->slot] = res;
+	} else if (item && ok && item->slot >= 0 && !st->slots[item->slot].res) {
+		keep_result(st, item, res);
 		return;
 	} else if (item && ok && item->kind == TX_COMMIT) {
 		st->commit_refused = strcmp(PQcmdStatus(res), "COMMIT") != 0;
@@ -390,6 +449,19 @@ static int fail_refused(struct db_tx *tx)
 	return fail(tx);
 }
 
+/* Statements that are complete only now. */
+static void encode_rows(struct db_tx *tx)
+{
+	struct db_tx_state *st = tx->state;
+
+	for (unsigned i = 0; i < st->n_queue && !st->refusal; i++) {
+		struct tx_item *item = &st->queue[i];
+
+		if (item->rows && rows_encode(&st->mem, item->rows, &item->params) < 0)
+			tx_refuse(tx, &too_large, NULL);
+	}
+}
+
 /* The row of the inbox is made as late as possible: db_commit() may have given the reply. */
 static void encode_inbox(struct db_tx *tx)
 {
@@ -405,6 +477,7 @@ static int flush(struct db_tx *tx)
 	struct db_tx_state *st = tx->state;
 
 	encode_inbox(tx);
+	encode_rows(tx);
 	if (st->refusal)
 		return fail_refused(tx);
 	int rc = exchange(tx);
@@ -481,9 +554,10 @@ void db_end(struct db_tx *tx)
 	if (tx->open && st->begun)
 		roll_back(tx);
 	for (int i = 0; i < st->n_slots; i++)
-		PQclear(st->results[i]);
+		if (!st->slots[i].borrowed)
+			PQclear(st->slots[i].res);
 	arena_done(&st->mem);
-	free(st->results);
+	free(st->slots);
 	free(st->queue);
 	free(st);
 	tx->state = NULL;
@@ -502,10 +576,12 @@ int db_query_args(struct db_tx *tx, struct db_conn *conn, struct arena *arena, i
 	return rc < 0 ? rc : slot;
 }
 
-const PGresult *tx_result(const struct db_tx *tx, int slot)
+struct tx_view tx_result(const struct db_tx *tx, int slot)
 {
 	const struct db_tx_state *st = state_of(tx);
 
-	CHECK(slot >= 0 && slot < st->n_slots && st->results[slot]);
-	return st->results[slot];
+	CHECK(slot >= 0 && slot < st->n_slots && st->slots[slot].res);
+	const struct tx_slot *s = &st->slots[slot];
+
+	return (struct tx_view){.res = s->res, .first = s->first, .n_rows = s->n_rows};
 }

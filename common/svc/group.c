@@ -245,6 +245,7 @@ static void run_batch(struct batch *b, struct group *g, struct call *leader)
 	arena_init(&b->arena, 1 << 20);
 	err_clear(&b->err);
 	db_begin(&b->tx, conn_of(g, leader), NULL, &b->arena, deadline_of(b), &b->err);
+	db_share_rows(&b->tx);
 	for (unsigned i = 0; i < b->n; i++)
 		sit_down(b, b->seats[i]);
 	rc = run_together(b);

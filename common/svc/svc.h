@@ -77,7 +77,8 @@ bool call_has_role(const struct call *c, const char *role);
 
 /* Starts it, with the inbox row of the request when its row says effect. Nothing is sent yet. */
 void tx_begin(struct call *c);
-#define tx_add(c, stmt, ...) db_add(&(c)->tx, stmt, __VA_ARGS__)
+#define tx_add(c, stmt, ...)     db_add(&(c)->tx, stmt, __VA_ARGS__)
+#define tx_add_row(c, stmt, ...) db_add_row(&(c)->tx, stmt, __VA_ARGS__)
 /* 0 or the error, also in c->err. */
 int tx_flush(struct call *c);
 /*

@@ -37,8 +37,10 @@ static const struct db_stmt insert_version = {
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"};
 
 static const struct db_stmt read_procedure = {
-	"SELECT valid_from <= $2 AND valid_to >= $2, definition FROM procedure_version"
-	" WHERE code = $1 ORDER BY 1 DESC, version DESC LIMIT 1"};
+	"SELECT p.*, u.n FROM unnest($1, $2) WITH ORDINALITY AS u (code, day, n)"
+	" CROSS JOIN LATERAL (SELECT valid_from <= u.day AND valid_to >= u.day, definition"
+	"  FROM procedure_version WHERE code = u.code ORDER BY 1 DESC, version DESC LIMIT 1"
+	" ) p ORDER BY u.n"};
 
 static const struct db_stmt read_procedure_of = {
 	"SELECT p.definition FROM dossier d JOIN procedure_version p ON p.code = d.procedure_code"
@@ -237,7 +239,7 @@ DOSSIER_HANDLER(import_profile, ImportProfile)
 
 int catalogue_add(struct call *c, const char *code, int32_t day)
 {
-	return tx_add(c, &read_procedure, DB_TEXT(code), DB_DATE(day));
+	return tx_add_row(c, &read_procedure, DB_TEXT(code), DB_DATE(day));
 }
 
 int catalogue_read(struct call *c, int slot, const char *code, struct err *err,
@@ -289,8 +291,9 @@ DOSSIER_HANDLER(get_procedure, GetProcedure)
 	(void)svc;
 	if (date_of(c, in->on_date, &day) < 0)
 		return call_fail(c);
-	slot = call_query(c, &read_procedure, DB_TEXT(in->code), DB_DATE(day));
-	if (slot < 0)
+	tx_begin(c);
+	slot = catalogue_add(c, in->code, day);
+	if (tx_flush(c) < 0)
 		return call_fail(c);
 	if (db_rows(&c->tx, slot) == 0 || !db_get_bool(&c->tx, slot, 0, 0)) {
 		err_set(&c->err, &err_not_found, "code", in->code);
@@ -299,6 +302,8 @@ DOSSIER_HANDLER(get_procedure, GetProcedure)
 	if (unpack(c, slot, 0, 1, &p) < 0)
 		return call_fail(c);
 	out.procedure = (Dossier__Procedure *)p;
+	if (tx_commit(c, &out.base) < 0)
+		return call_fail(c);
 	reply(&out, data);
 }
 

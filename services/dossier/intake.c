@@ -34,34 +34,52 @@ static const struct err_kind channel_not_open = {ERR_INVALID, "CHANNEL_CLOSED",
  * the channel: whether it is open, since when it is closed with the place to go, from when it
  * opens.
  */
+#define LEVEL_OF(column)                                                                           \
+	"(SELECT level FROM ref_agency WHERE code = u." column " AND valid_from <= u.day"          \
+	" AND valid_to >= u.day ORDER BY valid_from DESC LIMIT 1)"
+#define RULES_OF_CHANNEL                                                                           \
+	"FROM channel_rule WHERE channel = u.channel"                                              \
+	" AND version = (SELECT max(version) FROM channel_rule) AND "
+
 static const struct db_stmt read_places = {
-	"WITH ch AS (SELECT opens, closes, instead FROM channel_rule WHERE channel = $4"
-	"  AND version = (SELECT max(version) FROM channel_rule))"
-	" SELECT (SELECT level FROM ref_agency WHERE code = $1 AND valid_from <= $3"
-	"  AND valid_to >= $3 ORDER BY valid_from DESC LIMIT 1),"
-	" (SELECT level FROM ref_agency WHERE code = $2 AND valid_from <= $3"
-	"  AND valid_to >= $3 ORDER BY valid_from DESC LIMIT 1),"
-	" (SELECT level FROM ref_agency WHERE code = $5 AND valid_from <= $3"
-	"  AND valid_to >= $3 ORDER BY valid_from DESC LIMIT 1),"
-	" EXISTS (SELECT 1 FROM ch WHERE opens <= $3 AND closes >= $3),"
-	" (SELECT to_char(closes + 1, 'YYYY-MM-DD') || ': ' || instead FROM ch WHERE closes < $3"
-	"  ORDER BY closes DESC LIMIT 1),"
-	" (SELECT to_char(opens, 'YYYY-MM-DD') FROM ch WHERE opens > $3 ORDER BY opens LIMIT 1)"};
+	"SELECT " LEVEL_OF("receiving") ", " LEVEL_OF("competent") ", " LEVEL_OF(
+		"supporting") ","
+			      " EXISTS (SELECT 1 " RULES_OF_CHANNEL
+			      "opens <= u.day AND closes >= u.day),"
+			      " (SELECT to_char(closes + 1, 'YYYY-MM-DD') || ': ' || "
+			      "instead " RULES_OF_CHANNEL
+			      "closes < u.day ORDER BY closes DESC LIMIT 1),"
+			      " (SELECT to_char(opens, 'YYYY-MM-DD') " RULES_OF_CHANNEL
+			      "opens > u.day ORDER BY opens LIMIT 1), u.n"
+			      " FROM unnest($1, $2, $3, $4, $5) WITH ORDINALITY"
+			      " AS u (receiving, competent, day, channel, supporting, n)"
+			      " ORDER BY u.n"};
 /* Its columns. */
 enum { RECEIVING_LEVEL, COMPETENT_LEVEL, SUPPORTING_LEVEL, IS_OPEN, CLOSED_SINCE, OPENS_ON };
 
 /* Open dossiers of the applicant for the same procedure since a day. */
 static const struct db_stmt read_similar = {
-	"SELECT d.code, f.form_names, f.form_values, f.filer_is_citizen AND f.filer = $4"
-	" FROM (SELECT code, form_names, form_values, filer_is_citizen, filer FROM filing"
-	"  WHERE applicant_number = $1 ORDER BY code DESC LIMIT 100) f"
-	" JOIN dossier d ON d.code = f.code"
-	" WHERE d.procedure_code = $2 AND d.submitted_at >= $3 AND d.state IN (1, 2, 4, 5, 6, 8)"
-	" ORDER BY d.submitted_at DESC, d.code LIMIT $5"};
+	"SELECT s.*, u.n FROM unnest($1, $2, $3, $4, $5) WITH ORDINALITY"
+	" AS u (number, procedure, since, subject, most, n)"
+	" CROSS JOIN LATERAL (SELECT d.code, f.form_names, f.form_values,"
+	"  f.filer_is_citizen AND f.filer = u.subject"
+	"  FROM (SELECT code, form_names, form_values, filer_is_citizen, filer FROM filing"
+	"   WHERE applicant_number = u.number ORDER BY code DESC LIMIT 100) f"
+	"  JOIN dossier d ON d.code = f.code WHERE d.procedure_code = u.procedure"
+	"  AND d.submitted_at >= u.since AND d.state IN (1, 2, 4, 5, 6, 8)"
+	"  ORDER BY d.submitted_at DESC, d.code LIMIT u.most) s ORDER BY u.n"};
 
+/* Each filing its own ordinal; counters are locked in their order, so that groups never wait in a
+ * ring. */
 static const struct db_stmt next_ordinal = {
-	"INSERT INTO code_counter AS n (agency, day, last) VALUES ($1, $2, 1)"
-	" ON CONFLICT (agency, day) DO UPDATE SET last = n.last + 1 RETURNING last"};
+	"WITH u AS (SELECT * FROM unnest($1, $2) WITH ORDINALITY AS u (agency, day, n)),"
+	" c AS (INSERT INTO code_counter AS c (agency, day, last)"
+	"  SELECT agency, day, count(*) FROM u GROUP BY agency, day ORDER BY agency, day"
+	"  ON CONFLICT (agency, day) DO UPDATE SET last = c.last + excluded.last"
+	"  RETURNING agency, day, last)"
+	" SELECT c.last + 1 - row_number()"
+	"  OVER (PARTITION BY u.agency, u.day ORDER BY u.n DESC), u.n"
+	" FROM u JOIN c USING (agency, day) ORDER BY u.n"};
 
 int64_t intake_duplicate_days;
 
@@ -203,14 +221,14 @@ void intake_reads(struct call *c, void *item)
 	int64_t since_us = c->now_us - intake_duplicate_days * 24 * 3600 * CLOCK_US_PER_S;
 
 	f->slot.procedure = catalogue_add(c, in->procedure_code, f->today);
-	f->slot.places = tx_add(c, &read_places, DB_TEXT(in->agency_code), DB_TEXT(f->competent),
-				DB_DATE(f->today), DB_INT4(in->channel),
-				DB_TEXT(in->supporting_agency_code));
+	f->slot.places = tx_add_row(c, &read_places, DB_TEXT(in->agency_code),
+				    DB_TEXT(f->competent), DB_DATE(f->today), DB_INT4(in->channel),
+				    DB_TEXT(in->supporting_agency_code));
 	f->slot.held = held_add(c, f->owner_key, f->today);
 	f->slot.similar =
-		tx_add(c, &read_similar, DB_TEXT(in->applicant ? in->applicant->number : ""),
-		       DB_TEXT(in->procedure_code), DB_TIME(since_us), DB_TEXT(c->caller.subject),
-		       DB_INT8(INTAKE_DUPLICATES_MAX));
+		tx_add_row(c, &read_similar, DB_TEXT(in->applicant ? in->applicant->number : ""),
+			   DB_TEXT(in->procedure_code), DB_TIME(since_us),
+			   DB_TEXT(c->caller.subject), DB_INT8(INTAKE_DUPLICATES_MAX));
 }
 
 void intake_reserve(struct call *c, void *item)
@@ -218,8 +236,8 @@ void intake_reserve(struct call *c, void *item)
 	struct filing *f = item;
 
 	if (f->found.status == 0)
-		f->slot.ordinal =
-			tx_add(c, &next_ordinal, DB_TEXT(f->in->agency_code), DB_DATE(f->today));
+		f->slot.ordinal = tx_add_row(c, &next_ordinal, DB_TEXT(f->in->agency_code),
+					     DB_DATE(f->today));
 }
 
 static void check_agencies(struct call *c, struct filing *f)

@@ -4,41 +4,55 @@
 #include "common/base/identity.h"
 #include "services/dossier/intake.h"
 
-/* One statement for one row each: a statement of its own costs as much again as its row. */
 static const struct db_stmt insert_dossier = {
-	"WITH d AS (INSERT INTO dossier (code, version, state, procedure_code, procedure_version,"
-	" receiving_agency, competent_agency, holder_agency, supporting_agency, channel,"
+	"INSERT INTO dossier (version, state, code, procedure_code, procedure_version,"
+	" receiving_agency, holder_agency, competent_agency, supporting_agency, channel,"
 	" submitted_at, applicant_name, guarded, answer_due_at)"
-	" VALUES ($1, 1, 1, $2, $3, $4, $5, $4, $25, $6, $7, $10, $24, $39)),"
-	" f AS (INSERT INTO filing (code, applicant_kind, applicant_number, applicant_name,"
+	" SELECT 1, 1, u.code, u.procedure, u.version, u.receiving, u.receiving,"
+	" u.competent, u.supporting, u.channel, u.at, u.name, u.guarded, u.answer_due"
+	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+	" AS u (code, procedure, version, receiving, competent, supporting, channel, at,"
+	" name, guarded, answer_due)"};
+
+static const struct db_stmt insert_filing = {
+	"INSERT INTO filing (code, applicant_kind, applicant_number, applicant_name,"
 	" applicant_phone, applicant_address, owner_key, form_names, form_values, filer,"
 	" filer_is_citizen, secret_salt, secret_hash, relation, filer_name, filer_number,"
 	" authorisation, authorisation_reference, identity_method, identity_level,"
-	" identity_reference, identity_number, identity_at, identity_verified, national_code,"
-	" content_sha256, suspected)"
-	" VALUES ($1, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $26, $27, $28,"
-	" $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $40))"
-	" INSERT INTO history (dossier, version, state, action, actor, member, roles, agency,"
-	" holder_agency, note, at) VALUES ($1, 1, 1, $20, $16, $21, $22, $23, $4, '', $7)"};
+	" identity_reference, identity_number, identity_at, identity_verified,"
+	" national_code, content_sha256, suspected)"
+	" SELECT u.code, u.kind, u.number, u.name, u.phone, u.address, u.owner_key,"
+	" u.names::text[], u.answers::text[], u.filer, u.is_citizen, u.salt, u.hash,"
+	" u.relation, u.filer_name, u.filer_number, u.authorisation, u.reference, u.method,"
+	" u.level, u.id_reference, u.id_number, u.id_at, u.verified, u.national, u.content,"
+	" u.suspected"
+	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,"
+	" $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27)"
+	" AS u (code, kind, number, name, phone, address, owner_key, names, answers, filer,"
+	" is_citizen, salt, hash, relation, filer_name, filer_number, authorisation,"
+	" reference, method, level, id_reference, id_number, id_at, verified, national,"
+	" content, suspected)"};
+
+static const struct db_stmt insert_history = {
+	"INSERT INTO history (version, state, note, dossier, action, actor, member, roles,"
+	" agency, holder_agency, at) SELECT 1, 1, '', u.*"
+	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) AS u"};
 
 static const struct db_stmt insert_suspicions = {
 	"INSERT INTO suspicion (dossier, other, at) SELECT $1, other, $3"
 	" FROM unnest($2::text[]) AS other"};
 
-static const struct db_stmt insert_parts = {
-	"WITH c AS (INSERT INTO component (dossier, code, ordinal, paper_copies, held_record,"
+static const struct db_stmt insert_component = {
+	"INSERT INTO component (dossier, code, ordinal, paper_copies, held_record,"
 	" held_source, reused, demanded, file_ids)"
-	" SELECT $1, u.code, u.n, u.papers, nullif(u.held, ''), nullif(u.source, ''),"
-	" u.reused = 1, u.demanded = 1, coalesce((SELECT array_agg(f.file_id ORDER BY f.n)"
-	"  FROM unnest($8::text[], $9::text[]) WITH ORDINALITY AS f (component, file_id, n)"
-	"  WHERE f.component = u.code), '{}') FROM unnest($2::text[], $3::int8[], $4::text[], "
-	"$5::text[],"
-	" $6::int8[], $7::int8[])"
-	" WITH ORDINALITY AS u (code, papers, held, source, reused, demanded, n))"
-	" INSERT INTO component_file (dossier, component, file_id, ordinal, sha256)"
-	" SELECT $1, u.component, u.file_id, u.n, u.sha256"
-	" FROM unnest($8::text[], $9::text[], $10::text[])"
-	" WITH ORDINALITY AS u (component, file_id, sha256, n)"};
+	" SELECT u.dossier, u.code, u.ordinal, u.papers, u.held, u.source, u.reused,"
+	" u.demanded, u.file_ids::text[] FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+	" AS u (dossier, code, ordinal, papers, held, source, reused, demanded,"
+	" file_ids)"};
+
+static const struct db_stmt insert_file = {
+	"INSERT INTO component_file (dossier, component, file_id, ordinal, sha256)"
+	" SELECT * FROM unnest($1, $2, $3, $4, $5)"};
 
 static int no_room(struct call *c)
 {
@@ -57,77 +71,60 @@ static void add_dossier(struct call *c, const struct filing *f)
 
 	crypt_random(salt, sizeof(salt));
 	receipt_hash(salt, f->secret, hash);
-	tx_add(c, &insert_dossier, DB_TEXT(f->code), DB_TEXT(f->procedure->code),
-	       DB_INT4(f->procedure->version), DB_TEXT(in->agency_code), DB_TEXT(f->competent),
-	       DB_INT4(in->channel), DB_TIME(c->now_us), DB_TEXT(a->kind), DB_TEXT(a->number),
-	       DB_TEXT(dossier_nfc(c, a->name)), DB_TEXT(identity_phone_normal(c->arena, a->phone)),
-	       DB_TEXT(dossier_nfc(c, a->address)), DB_TEXT(f->owner_key),
-	       DB_TEXTS(f->answers.names, f->answers.n), DB_TEXTS(f->answers.values, f->answers.n),
-	       DB_TEXT(dossier_actor(c)), DB_BOOL(f->filer == RULES_BY_CITIZEN),
-	       DB_BYTEA(salt, sizeof(salt)), DB_BYTEA(hash, sizeof(hash)),
-	       DB_TEXT(rules_action_name(RULES_SUBMIT)), DB_TEXT(c->caller.member),
-	       DB_TEXT(dossier_roles(c)), DB_TEXT(c->caller.agency),
-	       DB_BOOL(strcmp(f->procedure->data_class, "basic") != 0),
-	       DB_TEXT(in->supporting_agency_code), DB_INT4(by->relation),
-	       DB_TEXT(dossier_nfc(c, by->name)), DB_TEXT(by->number), DB_TEXT(by->authorisation),
-	       DB_TEXT(dossier_nfc(c, by->reference)), DB_INT4(id->method), DB_INT4(id->level),
-	       DB_TEXT(dossier_nfc(c, id->reference)), DB_TEXT(id->number),
-	       DB_TIME(id->authenticated_us), DB_BOOL(rules_identity_verified(in, f->filer)),
-	       DB_TEXT(f->national_code),
-	       DB_BYTEA(f->content_sha256, f->national_code[0] ? sizeof(f->content_sha256) : 0),
-	       DB_TIME(f->answer_due_us), DB_BOOL(f->n_duplicates > 0));
+	tx_add_row(c, &insert_dossier, DB_TEXT(f->code), DB_TEXT(f->procedure->code),
+		   DB_INT4(f->procedure->version), DB_TEXT(in->agency_code), DB_TEXT(f->competent),
+		   DB_TEXT(in->supporting_agency_code), DB_INT4(in->channel), DB_TIME(c->now_us),
+		   DB_TEXT(dossier_nfc(c, a->name)),
+		   DB_BOOL(strcmp(f->procedure->data_class, "basic") != 0),
+		   DB_TIME(f->answer_due_us));
+	tx_add_row(c, &insert_filing, DB_TEXT(f->code), DB_TEXT(a->kind), DB_TEXT(a->number),
+		   DB_TEXT(dossier_nfc(c, a->name)),
+		   DB_TEXT(identity_phone_normal(c->arena, a->phone)),
+		   DB_TEXT(dossier_nfc(c, a->address)), DB_TEXT(f->owner_key),
+		   DB_TEXTS(f->answers.names, f->answers.n),
+		   DB_TEXTS(f->answers.values, f->answers.n), DB_TEXT(dossier_actor(c)),
+		   DB_BOOL(f->filer == RULES_BY_CITIZEN), DB_BYTEA(salt, sizeof(salt)),
+		   DB_BYTEA(hash, sizeof(hash)), DB_INT4(by->relation),
+		   DB_TEXT(dossier_nfc(c, by->name)), DB_TEXT(by->number),
+		   DB_TEXT(by->authorisation), DB_TEXT(dossier_nfc(c, by->reference)),
+		   DB_INT4(id->method), DB_INT4(id->level), DB_TEXT(dossier_nfc(c, id->reference)),
+		   DB_TEXT(id->number), DB_TIME(id->authenticated_us),
+		   DB_BOOL(rules_identity_verified(in, f->filer)), DB_TEXT(f->national_code),
+		   DB_BYTEA(f->content_sha256, f->national_code[0] ? sizeof(f->content_sha256) : 0),
+		   DB_BOOL(f->n_duplicates > 0));
+	tx_add_row(c, &insert_history, DB_TEXT(f->code), DB_TEXT(rules_action_name(RULES_SUBMIT)),
+		   DB_TEXT(dossier_actor(c)), DB_TEXT(c->caller.member), DB_TEXT(dossier_roles(c)),
+		   DB_TEXT(c->caller.agency), DB_TEXT(in->agency_code), DB_TIME(c->now_us));
 }
 
-/* Columns of the components and of the files handed in for them, as arrays. */
-struct parts {
-	const char **codes, **held, **source;
-	int64_t *papers, *reused, *demanded;
-	const char **file_component, **file_id, **sha256;
-};
-
-static bool parts_new(struct arena *arena, size_t n, size_t n_files, struct parts *p)
+static int add_component(struct call *c, const struct filing *f, size_t n)
 {
-	p->codes = arena_calloc(arena, n, sizeof(*p->codes));
-	p->held = arena_calloc(arena, n, sizeof(*p->held));
-	p->source = arena_calloc(arena, n, sizeof(*p->source));
-	p->papers = arena_calloc(arena, n, sizeof(*p->papers));
-	p->reused = arena_calloc(arena, n, sizeof(*p->reused));
-	p->demanded = arena_calloc(arena, n, sizeof(*p->demanded));
-	p->file_component = arena_calloc(arena, n_files, sizeof(*p->file_component));
-	p->file_id = arena_calloc(arena, n_files, sizeof(*p->file_id));
-	p->sha256 = arena_calloc(arena, n_files, sizeof(*p->sha256));
-	return p->codes && p->held && p->source && p->papers && p->reused && p->demanded &&
-	       p->file_component && p->file_id && p->sha256;
+	const struct rules_component *r = &f->components[n];
+	const char **ids = arena_calloc(c->arena, f->n_files, sizeof(*ids));
+	size_t n_ids = 0;
+
+	if (!ids)
+		return no_room(c);
+	for (size_t i = 0; i < f->n_files; i++)
+		if (strcmp(f->files[i].component, r->component->code) == 0)
+			ids[n_ids++] = f->files[i].file_id;
+	tx_add_row(c, &insert_component, DB_TEXT(f->code), DB_TEXT(r->component->code),
+		   DB_INT4(n + 1), DB_INT4(r->input ? r->input->paper_copies : 0),
+		   DB_TEXT(r->held ? r->held->record_id : NULL),
+		   DB_TEXT(r->held ? r->held->source : NULL), DB_BOOL(r->reused),
+		   DB_BOOL(r->demanded), DB_TEXTS(ids, n_ids));
+	return 0;
 }
 
 static int add_parts(struct call *c, const struct filing *f)
 {
-	size_t n = f->procedure->n_components;
-	struct parts p;
-
-	if (!parts_new(c->arena, n, f->n_files, &p))
-		return no_room(c);
-	for (size_t i = 0; i < n; i++) {
-		const struct rules_component *r = &f->components[i];
-
-		p.codes[i] = r->component->code;
-		p.held[i] = r->held ? r->held->record_id : "";
-		p.source[i] = r->held ? r->held->source : "";
-		p.papers[i] = r->input ? (int64_t)r->input->paper_copies : 0;
-		p.reused[i] = r->reused;
-		p.demanded[i] = r->demanded;
-	}
-	for (size_t i = 0; i < f->n_files; i++) {
-		p.file_component[i] = f->files[i].component;
-		p.file_id[i] = f->files[i].file_id;
-		p.sha256[i] = f->files[i].stat->sha256;
-	}
-	if (n > 0)
-		tx_add(c, &insert_parts, DB_TEXT(f->code), DB_TEXTS(p.codes, n),
-		       DB_INT8S(p.papers, n), DB_TEXTS(p.held, n), DB_TEXTS(p.source, n),
-		       DB_INT8S(p.reused, n), DB_INT8S(p.demanded, n),
-		       DB_TEXTS(p.file_component, f->n_files), DB_TEXTS(p.file_id, f->n_files),
-		       DB_TEXTS(p.sha256, f->n_files));
+	for (size_t i = 0; i < f->procedure->n_components; i++)
+		if (add_component(c, f, i) < 0)
+			return c->err.status;
+	for (size_t i = 0; i < f->n_files; i++)
+		tx_add_row(c, &insert_file, DB_TEXT(f->code), DB_TEXT(f->files[i].component),
+			   DB_TEXT(f->files[i].file_id), DB_INT4(i + 1),
+			   DB_TEXT(f->files[i].stat->sha256));
 	return 0;
 }
 

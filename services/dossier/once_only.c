@@ -25,15 +25,17 @@ static const struct err_kind already_reused = {ERR_CONFLICT, "ALREADY_REUSED",
 #define HELD_COLUMNS                                                                               \
 	"SELECT h.record_id, h.type, CASE h.dossier WHEN '' THEN h.agency ELSE h.dossier END,"     \
 	" h.valid_from, h.valid_to FROM held_record h"
-#define HELD_ORDER " ORDER BY h.valid_from DESC, h.record_id LIMIT $3"
+#define HELD_ORDER " ORDER BY h.valid_from DESC, h.record_id"
 
-static const struct db_stmt read_held = {HELD_COLUMNS " WHERE h.owner_key = $1"
-						      " AND h.valid_from <= $2"
-						      " AND h.valid_to >= $2" HELD_ORDER};
+static const struct db_stmt read_held = {
+	"SELECT h.*, u.n FROM unnest($1, $2, $3) WITH ORDINALITY"
+	" AS u (owner_key, day, most, n) CROSS JOIN LATERAL (" HELD_COLUMNS
+	" WHERE h.owner_key = u.owner_key AND h.valid_from <= u.day"
+	" AND h.valid_to >= u.day" HELD_ORDER " LIMIT u.most) h ORDER BY u.n"};
 
 static const struct db_stmt read_held_of = {
 	HELD_COLUMNS " JOIN filing f ON f.owner_key = h.owner_key WHERE f.code = $1"
-		     " AND h.valid_from <= $2 AND h.valid_to >= $2" HELD_ORDER};
+		     " AND h.valid_from <= $2 AND h.valid_to >= $2" HELD_ORDER " LIMIT $3"};
 
 /* Component and record pairs a dossier uses, from filing and later. */
 static const struct db_stmt read_reused = {
@@ -50,7 +52,7 @@ static const struct db_stmt insert_demand = {
 
 int held_add(struct call *c, const char *owner_key, int32_t day)
 {
-	return tx_add(c, &read_held, DB_TEXT(owner_key), DB_DATE(day), DB_INT8(HELD_MAX));
+	return tx_add_row(c, &read_held, DB_TEXT(owner_key), DB_DATE(day), DB_INT8(HELD_MAX));
 }
 
 int held_add_of(struct call *c, const char *code, int32_t day)

@@ -23,12 +23,12 @@ static const struct db_stmt move_cursor = {
 	"UPDATE national_sync_cursor SET pos = (SELECT max(pos) FROM"
 	" (SELECT pos FROM feed WHERE pos > $1 ORDER BY pos LIMIT $2) p)"};
 
-/* Events that are not about a dossier (procedures) join none. */
+/* Events that are not about a dossier (procedures) find none; one probe of the key each. */
 static const struct db_stmt put_versions = {
 	"INSERT INTO national_sync AS s (dossier, version, state, at)"
 	" SELECT p.subject, max(p.version), 1, $3"
 	" FROM (SELECT subject, version FROM feed WHERE pos > $1 ORDER BY pos LIMIT $2) p"
-	" JOIN dossier d ON d.code = p.subject GROUP BY p.subject"
+	" WHERE (SELECT true FROM dossier d WHERE d.code = p.subject) GROUP BY p.subject"
 	" ON CONFLICT (dossier) DO UPDATE SET version = excluded.version, state = 1,"
 	" at = excluded.at WHERE s.version < excluded.version"};
 

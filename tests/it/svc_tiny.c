@@ -16,6 +16,10 @@ static const struct err_kind already_done = {ERR_CONFLICT, "ALREADY_DONE", "Đã
 static const struct db_stmt is_done = {"SELECT 1 FROM done WHERE subject = $1"};
 static const struct db_stmt insert_done = {
 	"INSERT INTO done (subject) VALUES ($1) RETURNING id::int"};
+static const struct db_stmt insert_done_row = {
+	"WITH u AS (SELECT * FROM unnest($1) WITH ORDINALITY AS u (subject, n)),"
+	" d AS (INSERT INTO done (subject) SELECT subject FROM u RETURNING id, subject)"
+	" SELECT d.id::int, u.n FROM u JOIN d USING (subject) ORDER BY u.n"};
 static const struct db_stmt misbehave = {"SELECT misbehave($1)"};
 
 static void tiny_get_unit(Directory__DirectoryService_Service *svc,
@@ -112,7 +116,7 @@ static void tiny_reserve(struct call *c, void *item)
 {
 	struct tiny_item *i = item;
 
-	i->slot = tx_add(c, &insert_done, DB_TEXT(i->officer->subject));
+	i->slot = tx_add_row(c, &insert_done_row, DB_TEXT(i->officer->subject));
 }
 
 static int tiny_write(struct call *c, void *item, const ProtobufCMessage **ret_reply)

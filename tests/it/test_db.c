@@ -145,6 +145,137 @@ static void test_values(void **state)
 	close_session(&s);
 }
 
+/* --- statements over rows --- */
+
+static const struct db_stmt put_row = {
+	"INSERT INTO value (id, b, i4, i8, t, y, u, ts, d, ts_a)"
+	" SELECT u.id, u.b, u.i4, u.i8, u.t, u.y, u.u, u.ts, u.d, u.ts_a::text[]"
+	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+	" AS u (id, b, i4, i8, t, y, u, ts, d, ts_a)"};
+
+/* As many rows as asked for, the first of them again and again. */
+static const struct db_stmt series_row = {
+	"SELECT u.name || i, u.n FROM unnest($1, $2) WITH ORDINALITY AS u (name, most, n)"
+	" CROSS JOIN LATERAL generate_series(1, u.most) AS i ORDER BY u.n, i"};
+
+/* Through a row a value is the same as through a parameter. */
+static void test_row_values(void **state)
+{
+	const char *texts[] = {"một", "", "ba \"phẩy\", \\", NULL, "NULL", "{}"};
+	const uint8_t bytes[] = {0, 1, 0xff, '\\'};
+	uint8_t uuid[UUID_BYTES];
+	struct session s;
+
+	(void)state;
+	uuid_v7(uuid);
+	open_session(&s);
+	begin(&s, NULL);
+	db_share_rows(&s.tx);
+	db_add_row(&s.tx, &put_row, DB_INT4(21), DB_BOOL(true), DB_INT4(-7), DB_INT8(INT64_MIN),
+		   DB_TEXT("Phở bò"), DB_BYTEA(bytes, sizeof(bytes)), DB_UUID(uuid),
+		   DB_TIME(1716253200123456), DB_DATE(CIVIL_FOREVER), DB_TEXTS(texts, 6));
+	db_add_row(&s.tx, &put_row, DB_INT4(22), DB_BOOL(false), DB_INT4(0), DB_INT8(0),
+		   DB_TEXT(NULL), DB_BYTEA(NULL, 0), DB_UUID(NULL), DB_TIME(0), DB_DATE(0),
+		   DB_TEXTS(NULL, 1));
+	db_add_row(&s.tx, &put_row, DB_INT4(23), DB_BOOL(true), DB_INT4(0), DB_INT8(0), DB_TEXT(""),
+		   DB_BYTEA("", 0), DB_UUID(uuid), DB_TIME(1), DB_DATE(1), DB_TEXTS(texts, 0));
+	db_add(&s.tx, &put_value, DB_INT4(24), DB_BOOL(true), DB_INT4(-7), DB_INT8(INT64_MIN),
+	       DB_TEXT("Phở bò"), DB_BYTEA(bytes, sizeof(bytes)), DB_UUID(uuid),
+	       DB_TIME(1716253200123456), DB_DATE(CIVIL_FOREVER), DB_TEXTS(texts, 6), DB_NULL);
+	assert_int_equal(db_commit(&s.tx, NULL, 0), 0);
+	assert_int_equal(
+		pg_int(pg, SERVICE,
+		       "SELECT count(DISTINCT (b, i4, i8, t, y, u, ts, d, ts_a)) FROM value"
+		       " WHERE id IN (21, 24)"),
+		1);
+	assert_int_equal(
+		pg_int(pg, SERVICE, "SELECT num_nulls(t, y, u, ts, ts_a) FROM value WHERE id = 22"),
+		5);
+	assert_int_equal(pg_int(pg, SERVICE,
+				"SELECT num_nulls(t, y, u, ts, ts_a) + cardinality(ts_a) FROM value"
+				" WHERE id = 23"),
+			 0);
+	close_session(&s);
+}
+
+static void check_series(struct session *s, const int *slots, const int *most, int n)
+{
+	char name[16];
+
+	for (int i = 0; i < n; i++) {
+		assert_int_equal(db_rows(&s->tx, slots[i]), most[i]);
+		for (int row = 0; row < most[i]; row++) {
+			snprintf(name, sizeof(name), "%c%d", 'a' + i, row + 1);
+			assert_string_equal(db_get_text(&s->tx, slots[i], row, 0), name);
+			assert_false(db_is_null(&s->tx, slots[i], row, 0));
+		}
+	}
+}
+
+/* Each slot has its own rows, none included, whether they came alone or together. */
+static void test_rows_of_each(void **state)
+{
+	const int most[] = {0, 3, 0, 1, 2, 0, 7, 0};
+	enum { N = sizeof(most) / sizeof(most[0]) };
+	int slots[N], between[N];
+
+	(void)state;
+	for (int sharing = 0; sharing < 2; sharing++) {
+		struct session s;
+
+		open_session(&s);
+		begin(&s, NULL);
+		if (sharing)
+			db_share_rows(&s.tx);
+		assert_int_equal(db_shares_rows(&s.tx), sharing);
+		for (int i = 0; i < N; i++) {
+			char name[2] = {(char)('a' + i), '\0'};
+
+			slots[i] = db_add_row(&s.tx, &series_row, DB_TEXT(name), DB_INT4(most[i]));
+			between[i] = db_add(&s.tx, &get_value, DB_INT4(-i));
+		}
+		assert_int_equal(db_flush(&s.tx), 0);
+		check_series(&s, slots, most, N);
+		for (int i = 0; i < N; i++)
+			assert_int_equal(db_rows(&s.tx, between[i]), 0);
+		/* The next flush begins anew. */
+		slots[0] = db_add_row(&s.tx, &series_row, DB_TEXT("a"), DB_INT4(2));
+		assert_int_equal(db_commit(&s.tx, NULL, 0), 0);
+		check_series(&s, slots, (const int[]){2}, 1);
+		close_session(&s);
+	}
+}
+
+static const struct db_stmt put_keys = {
+	"INSERT INTO counted SELECT u.key, u.version FROM unnest($1, $2) AS u (key, version)"};
+
+/* One bad row fails the statement for all, and so the transaction. */
+static void test_row_refused(void **state)
+{
+	struct session s;
+
+	(void)state;
+	open_session(&s);
+	begin(&s, NULL);
+	db_share_rows(&s.tx);
+	db_add_row(&s.tx, &put_keys, DB_TEXT("row-good"), DB_INT4(1));
+	db_add_row(&s.tx, &put_keys, DB_TEXT("row-bad"), DB_INT4(1000000));
+	assert_true(db_commit(&s.tx, NULL, 0) < 0);
+	assert_string_equal(s.tx.sqlstate, "23514");
+	begin(&s, NULL);
+	db_share_rows(&s.tx);
+	db_add_row(&s.tx, &put_keys, DB_TEXT("row-good"), DB_INT4(1));
+	db_add_row(&s.tx, &put_keys, DB_TEXT("row-bad"), DB_INT4(INT64_MAX));
+	assert_int_equal(db_commit(&s.tx, NULL, 0), ERR_INVALID);
+	begin(&s, NULL);
+	for (int i = 0; i <= DB_TX_STATEMENTS_MAX; i++)
+		db_add_row(&s.tx, &put_keys, DB_TEXT("row-many"), DB_INT4(1));
+	assert_int_equal(db_commit(&s.tx, NULL, 0), ERR_TOO_LARGE);
+	assert_int_equal(pg_int(pg, SERVICE, "SELECT count(*) FROM counted WHERE key LIKE 'row-%'"),
+			 0);
+	close_session(&s);
+}
+
 /* More than both socket buffers hold, in one flush. */
 static void test_large_pipeline(void **state)
 {
@@ -433,9 +564,15 @@ static void test_server_away(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_values),      cmocka_unit_test(test_large_pipeline),
-		cmocka_unit_test(test_inbox),       cmocka_unit_test(test_refusal_leaves_nothing),
-		cmocka_unit_test(test_relays),      cmocka_unit_test(test_reading),
+		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_row_values),
+		cmocka_unit_test(test_rows_of_each),
+		cmocka_unit_test(test_row_refused),
+		cmocka_unit_test(test_large_pipeline),
+		cmocka_unit_test(test_inbox),
+		cmocka_unit_test(test_refusal_leaves_nothing),
+		cmocka_unit_test(test_relays),
+		cmocka_unit_test(test_reading),
 		cmocka_unit_test(test_server_away),
 	};
 
