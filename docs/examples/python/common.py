@@ -1,8 +1,11 @@
-"""What caller and worker share: keys, a socket, header frames. docs/wire.md is the reference."""
+"""What the examples share: keys, a socket, header frames. docs/wire.md is the reference."""
 import os
 import re
+import sys
+import uuid
 
 import zmq
+from lgsp.bus.v1.header_pb2 import ReplyHeader, RequestHeader
 
 MAGIC = b"LGH1"
 context = zmq.Context()
@@ -35,3 +38,15 @@ def unpack(kind, frame):
     if frame[:4] != MAGIC:
         raise ValueError("no LGH1 header")
     return kind.FromString(frame[4:])
+
+
+def ask(socket, service, method, request):
+    """The answer's body, by one try: for scripts that may simply end. caller.py has all the care."""
+    header = RequestHeader(message_id=uuid.uuid4().bytes, method=method, deadline_ms=5000, attempt=1)
+    socket.rcvtimeo = socket.sndtimeo = header.deadline_ms + 500
+    socket.send_multipart([b"MDPC02", b"\x01", service.encode(), pack(header), request.SerializeToString()])
+    _, _, _, head, *body = socket.recv_multipart()
+    reply = unpack(ReplyHeader, head)
+    if reply.status != 1:
+        sys.exit(reply.detail.violations[0].message_en)
+    return body[0]
