@@ -100,14 +100,13 @@ static bool put_any_field(struct line *line, const struct log_field *f)
 	return put_field(line, f->key, number);
 }
 
-void log_write(enum log_level level, const char *event, const struct log_field *f, size_t n)
+static int write_line(int fd, enum log_level level, const char *event, const struct log_field *f,
+		      size_t n)
 {
 	struct line line;
 	bool whole = true;
 	char ts[28];
 
-	if ((int)level < lowest)
-		return;
 	clock_format_utc(clock_wall_us(), ts);
 	line.len = (size_t)snprintf(line.text, sizeof(line.text), "ts=%s level=%s", ts,
 				    level_names[level]);
@@ -120,7 +119,17 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 	if (!whole)
 		line.len += (size_t)sprintf(line.text + line.len, " cut=1");
 	line.text[line.len++] = '\n';
+	return write(fd, line.text, line.len) == (ssize_t)line.len ? 0 : -1;
+}
+
+void log_write(enum log_level level, const char *event, const struct log_field *f, size_t n)
+{
 	/* Nothing sensible can be done when even the log cannot be written. */
-	if (write(STDERR_FILENO, line.text, line.len) < 0)
-		return;
+	if ((int)level >= lowest)
+		(void)write_line(STDERR_FILENO, level, event, f, n);
+}
+
+int log_write_to(int fd, const char *event, const struct log_field *f, size_t n)
+{
+	return write_line(fd, LOG_INFO, event, f, n);
 }

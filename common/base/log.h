@@ -34,6 +34,8 @@ static inline const char *log_text(const char *s)
 int log_init(const char *svc, const char *level);
 void log_trace_set(const char *trace_id); /* NULL clears */
 void log_write(enum log_level level, const char *event, const struct log_field *f, size_t n);
+/* As log_write(), whatever the lowest level, to another file. 0, or -1 with errno. */
+int log_write_to(int fd, const char *event, const struct log_field *f, size_t n);
 
 #define LOG_EVENT(level, event, ...)                                                               \
 	log_write(level, event, (const struct log_field[]){__VA_ARGS__},                           \

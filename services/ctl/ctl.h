@@ -24,6 +24,7 @@ struct ctl_command {
 	const char *args; /* for the help */
 	const char *help;
 	int (*run)(int argc, char **argv);
+	bool (*changes)(int argc, char **argv); /* then it leaves an audit line: audit.h */
 };
 
 int ctl_keys_init(int argc, char **argv);

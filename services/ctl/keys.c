@@ -12,13 +12,14 @@
 #include "common/base/crypt.h"
 #include "common/base/env.h"
 #include "common/base/jwt.h"
+#include "common/rights/rights.h"
 #include "services/ctl/ctl.h"
 #include "services/ctl/file.h"
 #include "services/ctl/rights_file.h"
 
 #define PATH_BYTES 4096
-/* A system outside the suite, to try the bus with; the rights template says what it may. */
-#define EXAMPLE_MEMBER "one-stop"
+/* Systems outside the suite, here one to try the bus with; the template says what each may. */
+#define OUTSIDE_MEMBERS "one-stop"
 
 bool keys_name_ok(const char *name)
 {
@@ -119,20 +120,68 @@ static void expand_line(const char *line, const char *name, const char *prefix, 
 	buf_done(&text);
 }
 
-static int add_rights(const struct keys_dir *keys, const char *template, const char *name)
+/* What the template says of one member. 0, or -1 (said). */
+static int template_lines(const struct keys_dir *keys, const char *template, const char *name,
+			  struct buf *out)
 {
 	CLEANUP_FILE FILE *f = fopen(template, "re");
-	struct buf out;
 	char line[512];
 
 	if (!f)
 		return ctl_say(-1, "%s: %s", template, strerror(errno));
-	buf_init(&out, 65536);
 	while (fgets(line, sizeof line, f))
-		expand_line(line, name, keys->prefix, &out);
-	int rc = rights_file_append(keys->rights, buf_str(&out));
+		expand_line(line, name, keys->prefix, out);
+	return 0;
+}
 
-	buf_done(&out);
+static bool has_line(const char *text, const char *line)
+{
+	size_t n = strlen(line);
+
+	for (const char *at = strstr(text, line); at; at = strstr(at + 1, line))
+		if ((at == text || at[-1] == '\n') && (at[n] == '\n' || at[n] == '\0'))
+			return true;
+	return false;
+}
+
+/*
+ * Of a member that is there already somebody may have taken a line away, so what the template has
+ * beyond the file is said, and written only with --add-rights.
+ */
+static void pick_missing(const struct keys_dir *keys, const char *have, char *lines, bool is_new,
+			 struct buf *out)
+{
+	char *save = NULL;
+
+	for (char *l = strtok_r(lines, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
+		if (has_line(have, l))
+			continue;
+		if (is_new || keys->add_rights)
+			buf_printf(out, "%s\n", l);
+		else
+			ctl_say(0, "the rights lack \"%s\"; --add-rights writes it", l);
+	}
+}
+
+static int add_rights(const struct keys_dir *keys, const char *template, const char *name,
+		      bool is_new)
+{
+	struct buf lines, have, missing;
+	int rc;
+
+	buf_init(&lines, 65536);
+	buf_init(&have, RIGHTS_FILE_MAX);
+	buf_init(&missing, 65536);
+	rc = template_lines(keys, template, name, &lines);
+	if (rc == 0)
+		rc = rights_file_read(keys->rights, &have);
+	if (rc == 0 && lines.len > 0)
+		pick_missing(keys, buf_str(&have), (char *)lines.data, is_new, &missing);
+	if (rc == 0 && missing.len > 0)
+		rc = rights_file_append(keys->rights, buf_str(&missing));
+	buf_done(&lines);
+	buf_done(&have);
+	buf_done(&missing);
 	return rc;
 }
 
@@ -147,12 +196,14 @@ static int make_member(const struct keys_dir *keys, const char *template, const 
 		return ctl_say(-1, "\"%s\" is no name of a-z, 0-9 and -", name);
 	if (path_of(secret, keys->dir, name, ".key_secret") < 0)
 		return -1;
-	if (!file_exists(secret) && add_rights(keys, template, name) < 0)
+	if (add_rights(keys, template, name, !file_exists(secret)) < 0)
 		return -1;
 	return keys_make(keys, name, true) < 0 ? -1 : 0;
 }
 
-static int make_services(const struct keys_dir *keys, const char *template, const char *list)
+/* A list of names, each behind the prefix. */
+static int make_members(const struct keys_dir *keys, const char *template, const char *prefix,
+			const char *list)
 {
 	CLEANUP_FREE char *copy = base_strdup(list);
 	char *save = NULL;
@@ -160,7 +211,7 @@ static int make_services(const struct keys_dir *keys, const char *template, cons
 	for (char *s = strtok_r(copy, " ,", &save); s; s = strtok_r(NULL, " ,", &save)) {
 		char name[64];
 
-		snprintf(name, sizeof name, "lgsp-%.50s", s);
+		snprintf(name, sizeof name, "%s%.50s", prefix, s);
 		if (make_member(keys, template, name) < 0)
 			return -1;
 	}
@@ -206,7 +257,8 @@ static int make_token_key(const struct keys_dir *keys)
 	return rc < 0 ? ctl_say(-1, "%s: cannot write", pem_path) : 0;
 }
 
-static int make_all(const struct keys_dir *keys, const char *template, const char *services)
+static int make_all(const struct keys_dir *keys, const char *template, const char *services,
+		    const char *outside)
 {
 	if (file_mkdir(keys->dir, 0700) < 0 || file_mkdir(keys->members, 0755) < 0)
 		return ctl_say(-1, "%s: %s", keys->dir, strerror(errno));
@@ -216,9 +268,10 @@ static int make_all(const struct keys_dir *keys, const char *template, const cha
 	    file_append(keys->rights, "# grant MEMBER SERVICE METHOD | feed MEMBER SERVICE FEED | "
 				      "serve MEMBER SERVICE\n") < 0)
 		return ctl_say(-1, "%s: %s", keys->rights, strerror(errno));
-	if (keys_make(keys, "broker", false) < 0 || make_services(keys, template, services) < 0 ||
+	if (keys_make(keys, "broker", false) < 0 ||
+	    make_members(keys, template, "lgsp-", services) < 0 ||
 	    make_member(keys, template, "lgsp-operator") < 0 ||
-	    make_member(keys, template, EXAMPLE_MEMBER) < 0)
+	    make_members(keys, template, "", outside) < 0)
 		return -1;
 	return make_owner_key(keys) < 0 || make_token_key(keys) < 0 ? -1 : 0;
 }
@@ -228,9 +281,10 @@ int ctl_keys_init(int argc, char **argv)
 	const char *services = "gateway directory dossier payment digitisation task kpi";
 	const char *template = "deploy/rights";
 	const char *prefix = ctl_setting("LGSP_MEMBER_PREFIX", "VN/GOV/H40");
+	const char *outside = OUTSIDE_MEMBERS, *add_rights = NULL;
 	const struct ctl_option options[] = {
-		{"--services", true, &services},
-		{"--rights", true, &template},
+		{"--services", true, &services}, {"--members", true, &outside},
+		{"--rights", true, &template},   {"--add-rights", false, &add_rights},
 		{"--prefix", true, &prefix},
 	};
 	int words = ctl_options(argc, argv, options, ARRAY_LEN(options));
@@ -243,7 +297,7 @@ int ctl_keys_init(int argc, char **argv)
 	if (path_of(members, argv[1], "members", "") < 0 ||
 	    path_of(rights, argv[1], "rights", "") < 0)
 		return EXIT_USAGE;
-	const struct keys_dir keys = {argv[1], members, rights, prefix};
+	const struct keys_dir keys = {argv[1], members, rights, prefix, add_rights != NULL};
 
-	return make_all(&keys, template, services) < 0 ? CTL_FAILED : 0;
+	return make_all(&keys, template, services, outside) < 0 ? CTL_FAILED : 0;
 }

@@ -1,12 +1,13 @@
 /*
  * The key folder of a suite:
  *
- *	broker.key, broker.key_secret            the broker's certificate (czmq's zcert format)
- *	lgsp-<service>.key, .key_secret          one per member of the suite, lgsp-operator for
- *lgspctl members/<name>.key                       public certificates the broker knows, with the
- *member's address as metadata "member" rights                                   who may call and
- *serve what owner.key                                32 bytes, for pseudonyms of owners token.pem,
- *jwks.json                     signing key of bearer tokens and its public document
+ *	broker.key, broker.key_secret     the broker's certificate (czmq's zcert format)
+ *	<name>.key, <name>.key_secret     one per member: lgsp-<service>, lgsp-operator for lgspctl
+ *	members/<name>.key                public certificates the broker knows, the member's
+ *	                                  address in their metadata
+ *	rights                            who may call and serve what
+ *	owner.key                         32 bytes, for pseudonyms of owners
+ *	token.pem, jwks.json              signing key of bearer tokens and its public document
  *
  * Whatever exists is left as it is; a new member's lines are appended to rights.
  */
@@ -20,6 +21,7 @@ struct keys_dir {
 	const char *members; /* folder of public certificates */
 	const char *rights;  /* file */
 	const char *prefix;  /* instance/class/member, e.g. VN/GOV/H40 */
+	bool add_rights;     /* members that exist get the template's new lines */
 };
 
 /* [a-z0-9-], 1 to 40. */

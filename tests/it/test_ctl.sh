@@ -79,6 +79,23 @@ interrupted() {
 		grep -qF "$(sed -n 's/.*public-key = //p' "$keys/members/lgsp-kpi.key")" "$keys/lgsp-kpi.key_secret"
 }
 check "an interrupted run is completed" interrupted
+# What a newer template says of a member that exists is said, not done: somebody may have taken it away.
+newer_template() {
+	local init=(keys init "$keys" --services 'dossier payment kpi' --rights "$dir/template")
+	{ cat deploy/rights && echo 'grant @kpi dossier Statistics'; } >"$dir/template"
+	cp "$keys/rights" "$dir/rights.now"
+	exits 0 'the rights lack "grant VN/GOV/H40/lgsp-kpi dossier Statistics"' "${init[@]}" && [ "$(grep -c 'rights lack' "$dir/said")" = 1 ] &&
+		cmp "$keys/rights" "$dir/rights.now" && ctl "${init[@]}" --add-rights &&
+		[ "$(diff "$dir/rights.now" "$keys/rights" | grep '^[<>]')" = '> grant VN/GOV/H40/lgsp-kpi dossier Statistics' ] &&
+		exits 0 '' "${init[@]}" && ! grep 'rights lack' "$dir/said" && mv "$dir/rights.now" "$keys/rights"
+}
+check "new lines of the template are said, and written when asked" newer_template
+national() {
+	ctl keys init "$dir/np" --services dossier --members 'one-stop national-portal' &&
+		grep -qx 'grant VN/GOV/H40/national-portal dossier SubmitFromPortal' "$dir/np/rights" && [ -e "$dir/np/members/national-portal.key" ] &&
+		! grep 'national-portal' "$keys/rights"
+}
+check "the national portal's connector gets its rights when it is made" national
 # Feeds had no rules of their own once; such a file is brought up to date, other lines stay.
 old_rights() {
 	cp "$keys/rights" "$dir/rights.now" && sed -n '/^#/p; /^serve/p' "$dir/rights.now" >"$keys/rights" &&
@@ -122,5 +139,41 @@ export LGSP_TOKEN_KEY=$keys/token.pem
 token_parts() { ctl token issue --subject hl-mot-cua --ttl 60 | grep -qE '^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}$'; }
 check "a token is signed" token_parts
 check "a token lives for a while at most" exits 2 'is not a whole number' token issue --subject a --ttl 999999999
+
+# --- the audit line of what changes something ---
+
+export LGSP_AUDIT_LOG=$dir/audit
+# audited TEXT...: the last line says each of them.
+audited() { for text; do tail -n 1 "$dir/audit" | grep -qF -- "$text" || return 1; done; }
+lines() { wc -l <"$dir/audit"; }
+act_done() {
+	ctl member enrol so-y-te --grant 'dossier Submit' && [ "$(lines)" = 1 ] && [ "$(stat -c %a "$dir/audit")" = 600 ] &&
+		audited event=ctl.audit "uid=$(id -u)" "user=$(id -un)" 'act="member enrol"' 'words="so-y-te --grant dossier Submit"' outcome=done exit=0
+}
+check "what an operator changes leaves a line: who, what, how it ended" act_done
+act_failed() { exits 1 'is a member already' member enrol so-y-te && [ "$(lines)" = 2 ] && audited 'act="member enrol"' outcome=failed exit=1; }
+check "what was refused, too" act_failed
+by_sudo() { SUDO_USER=lan ctl member revoke so-y-te && [ "$(lines)" = 3 ] && audited 'act="member revoke"' words=so-y-te sudo_user=lan outcome=done; }
+check "and who stands behind sudo" by_sudo
+looks() {
+	ctl member list && exits 4 '' call dossier Get </dev/null
+	ctl migrate --status
+	exits 2 '' quota one-stop plenty
+	[ "$(lines)" = 4 ] && audited act=quota exit=2
+}
+check "looking leaves none" looks
+no_persons() {
+	exits 3 '' officer appoint --subject 036190000017 --agency H40.31 --roles clerk --name 'Trần Thị Lan' && audited 'act="officer appoint"' '--subject # ' '--name=#' exit=3
+	! grep -E '036190000017|Lan' "$dir/audit"
+}
+check "no identity number and no name of a person" no_persons
+not_begun() {
+	cp "$keys/rights" "$dir/rights.now" && mkdir -p "$dir/folder"
+	LGSP_AUDIT_LOG=$dir/folder exits 3 'nothing was done' member enrol so-tu-phap --grant 'dossier Submit' && cmp "$keys/rights" "$dir/rights.now" &&
+		[ ! -e "$keys/members/so-tu-phap.key" ]
+}
+check "what could not be audited is not begun" not_begun
+to_stderr() { LGSP_AUDIT_LOG='' exits 0 'event=ctl.audit' member enrol so-tu-phap && [ "$(lines)" = 5 ]; }
+check "without a file the line goes to standard error" to_stderr
 
 echo "1..$n"

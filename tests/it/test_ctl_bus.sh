@@ -140,6 +140,25 @@ check "two brokers of one name are told" same_name
 not_granted() { LGSP_KEY=$VAR/keys/one-stop.key_secret says 1 'grant MEMBER bus METHOD' top; }
 check "a member without rights is told what it needs" not_granted
 
+# --- the audit line ---
+
+# audited COMMAND TEXT...: the command leaves one line more, and it says each of them.
+audited() {
+	local before text
+	before=$(wc -l <"$VAR/log/audit") || return 1
+	eval "$1"
+	[ "$(wc -l <"$VAR/log/audit")" = $((before + 1)) ] || return 1
+	for text in "${@:2}"; do tail -n 1 "$VAR/log/audit" | grep -qF -- "$text" || return 1; done
+}
+check "a quota leaves an audit line" audited 'ctl quota one-stop none' act=quota 'words="one-stop none"' outcome=done "uid="
+check "a drain, and what takes it back" audited 'ctl drain directory' act=drain words=directory outcome=done
+check "which is a drain, too" audited 'ctl drain directory --resume' 'words="directory --resume"' outcome=done
+check "a reload" audited 'ctl reload' act=reload outcome=done
+check "a call with an effect, that was refused" audited 'echo "{}" | ctl call directory AppointOfficer --as 036190000017:operator:H40' act=call \
+	'words="directory AppointOfficer --as #:operator:H40"' outcome=failed
+read_leaves_none() { ! audited ask && ! audited 'ctl quota' && ! audited 'ctl status'; }
+check "what only looks leaves none" read_leaves_none
+
 # --- closed files ---
 
 check "everything stops" stop
