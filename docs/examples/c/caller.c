@@ -18,6 +18,8 @@
 #include "lgsp/bus/v1/header.pb-c.h"
 
 #define SILENCE_MS    1000 /* then a PING; three of them and the broker counts as lost */
+/* How often a silent connection is looked at: libzmq takes 100 ms to join again. */
+#define SLICE_MS      50
 #define ENDPOINTS_MAX 4
 
 enum { REQUEST = 0x01, FINAL = 0x03, PING = 0x21 };
@@ -99,13 +101,16 @@ static enum answer ask_once(void *socket, const char *service, const RequestHead
 	if (!wait_for(socket, ZMQ_POLLOUT, SILENCE_MS) ||
 	    send_request(socket, service, h, body) < 0)
 		return NOT_SENT;
-	for (int silent = 0; now_ms() < end && silent < 3;) {
-		if (!wait_for(socket, ZMQ_POLLIN, SILENCE_MS)) {
-			silent++;
-			ping(socket);
+	for (int silent_ms = 0; now_ms() < end && silent_ms < 3 * SILENCE_MS;) {
+		if (!wait_for(socket, ZMQ_POLLIN, SLICE_MS)) {
+			if (!wait_for(socket, ZMQ_POLLOUT, 0))
+				break; /* the connection has ended, and with it what was asked */
+			silent_ms += SLICE_MS;
+			if (silent_ms % SILENCE_MS == 0)
+				ping(socket);
 			continue;
 		}
-		silent = 0;
+		silent_ms = 0;
 		*ret_reply = receive(socket, &m) ? reply_to(h, &m, ret_body) : NULL;
 		message_done(&m);
 		if (*ret_reply)

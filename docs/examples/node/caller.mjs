@@ -10,6 +10,7 @@ const MDPC = 'MDPC02', REQUEST = '\x01', FINAL = 0x03, PING = '\x21';
 const REPEAT = new Set(['BUSY', 'EXPIRED', 'NO_SERVICE', 'WORKER_LOST', 'DRAINING', 'UNAVAILABLE']
   .map((name) => Status[`STATUS_${name}`]));
 const SILENCE_MS = 1000; // then a PING; three of them and the broker counts as lost
+const SLICE_MS = 50; // how often a silent connection is looked at: libzmq takes 100 ms to join again
 
 function uuid7() {
   const id = randomBytes(16);
@@ -30,15 +31,16 @@ async function askOnce(socket, service, header, body) {
     return {};
   }
   const end = performance.now() + header.deadlineMs + 500;
-  for (let silent = 0; performance.now() < end && silent < 3;) {
+  for (let silentMs = 0; performance.now() < end && silentMs < 3 * SILENCE_MS;) {
     let frames;
     try {
       frames = await socket.receive();
-      silent = 0;
+      silentMs = 0;
     } catch (error) {
       again(error);
-      silent += 1;
-      await socket.send([MDPC, PING]).catch(again);
+      if (!socket.writable) break; // the connection has ended, and with it what was asked over it
+      silentMs += SLICE_MS;
+      if (silentMs % SILENCE_MS === 0) await socket.send([MDPC, PING]).catch(again);
       continue;
     }
     if (frames[1][0] !== FINAL) continue; // PONG: the broker lives
@@ -51,7 +53,7 @@ async function askOnce(socket, service, header, body) {
 class Caller {
   constructor(endpoints) {
     this.sockets = endpoints.map((endpoint) =>
-      openSocket(endpoint, { sendTimeout: SILENCE_MS, receiveTimeout: SILENCE_MS }));
+      openSocket(endpoint, { sendTimeout: SILENCE_MS, receiveTimeout: SLICE_MS }));
     this.at = 0;
   }
 

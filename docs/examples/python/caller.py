@@ -19,6 +19,7 @@ MDPC, REQUEST, FINAL, PING = b"MDPC02", b"\x01", b"\x03", b"\x21"
 REPEAT = {st.STATUS_BUSY, st.STATUS_EXPIRED, st.STATUS_NO_SERVICE, st.STATUS_WORKER_LOST, st.STATUS_DRAINING,
           st.STATUS_UNAVAILABLE}
 SILENCE_MS = 1000  # then a PING; three of them and the broker counts as lost
+SLICE_MS = 50  # how often a silent connection is looked at: libzmq takes 100 ms to join again
 
 
 def uuid7():
@@ -35,14 +36,16 @@ def ask_once(socket, service, header, body):
         return None, None, None
     socket.send_multipart([MDPC, REQUEST, service, pack(header), body])
     end = time.monotonic() + header.deadline_ms / 1000 + 0.5
-    silent = 0
-    while time.monotonic() < end and silent < 3:
-        if not socket.poll(SILENCE_MS):
-            silent += 1
-            if socket.poll(0, zmq.POLLOUT):
+    silent_ms = 0
+    while time.monotonic() < end and silent_ms < 3 * SILENCE_MS:
+        if not socket.poll(SLICE_MS):
+            if not socket.poll(0, zmq.POLLOUT):
+                break  # the connection has ended, and with it what was asked over it
+            silent_ms += SLICE_MS
+            if silent_ms % SILENCE_MS == 0:
                 socket.send_multipart([MDPC, PING])
             continue
-        silent = 0
+        silent_ms = 0
         frames = socket.recv_multipart()
         if frames[1] != FINAL:
             continue  # PONG: the broker lives
