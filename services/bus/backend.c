@@ -343,35 +343,48 @@ static void apply_hello(struct broker *b, struct worker *w, const zmq_msg_t *par
 		backend_say_hello(b, w);
 }
 
-static bool may_join(struct broker *b, const struct member_key *key, const zmq_msg_t *service)
+/* Why it may not join, as the log says it; NULL: it may. */
+static const char *refusal(struct broker *b, const struct member_key *key, const struct frames *f,
+			   char ret_name[static BUS_NAME_MAX])
 {
-	char name[BUS_NAME_MAX];
-	size_t n = frame_size(service);
+	const zmq_msg_t *service = &f->part[3];
 
-	if (b->draining || b->n_workers == BROKER_WORKERS_MAX ||
-	    !bus_name_valid((const char *)frame_data(service), n))
-		return false;
-	memcpy(name, frame_data(service), n);
-	name[n] = 0;
-	if (strcmp(name, "bus") == 0 || strncmp(name, "mmi.", 4) == 0)
-		return false; /* the broker's own */
-	return rights_may_serve(key->member->rights, name, b->today);
+	ret_name[0] = 0;
+	if ((f->n != 4 && f->n != 5) ||
+	    !bus_name_valid((const char *)frame_data(service), frame_size(service)))
+		return "BAD_FRAMES";
+	memcpy(ret_name, frame_data(service), frame_size(service));
+	ret_name[frame_size(service)] = 0;
+	if (b->draining)
+		return "BUS_DRAINING";
+	if (b->n_workers == BROKER_WORKERS_MAX)
+		return "BROKER_FULL";
+	if (strcmp(ret_name, "bus") == 0 || strncmp(ret_name, "mmi.", 4) == 0)
+		return "RESERVED_NAME"; /* the broker's own */
+	return rights_may_serve(key->member->rights, ret_name, b->today) ? NULL : "NOT_GRANTED";
+}
+
+static void refuse_worker(struct broker *b, const struct peer *from, const struct member_key *key,
+			  const char *service, const char *why)
+{
+	if (broker_may_warn(b))
+		log_warn("bus.worker_refused", LOG_STR("member", key->member->name),
+			 LOG_STR("service", service), LOG_STR("why", why));
+	stats_drop(&b->stats, DROP_BAD_FRAMES);
+	backend_say_disconnect(b, from);
 }
 
 /* id, MDPW02, READY, service[, hello]. */
 static void on_ready(struct broker *b, const struct peer *from, struct member_key *key,
 		     struct frames *f)
 {
-	struct service *s = NULL;
+	char name[BUS_NAME_MAX];
+	const char *why = refusal(b, key, f, name);
+	struct service *s = why ? NULL : service_find_or_add(b, name, strlen(name));
 	struct worker *w;
 
-	if ((f->n == 4 || f->n == 5) && may_join(b, key, &f->part[3]))
-		s = service_find_or_add(b, frame_data(&f->part[3]), frame_size(&f->part[3]));
 	if (!s) {
-		if (broker_may_warn(b))
-			log_warn("bus.worker_refused", LOG_STR("member", key->member->name));
-		stats_drop(&b->stats, DROP_BAD_FRAMES);
-		backend_say_disconnect(b, from);
+		refuse_worker(b, from, key, name, why ? why : "BROKER_FULL");
 		return;
 	}
 	w = worker_add(b, from, key, s);

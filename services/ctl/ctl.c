@@ -55,10 +55,16 @@ static int load_line(const char *path, int number, char *line)
 	return 0;
 }
 
-int ctl_load_settings(void)
+static const char *settings_path(void)
 {
 	const char *given = getenv("LGSP_ENV_FILE");
-	const char *path = given && given[0] ? given : "var/run/lgspctl.env";
+
+	return given && given[0] ? given : "var/run/lgspctl.env";
+}
+
+int ctl_load_settings(void)
+{
+	const char *given = getenv("LGSP_ENV_FILE"), *path = settings_path();
 	CLEANUP_FILE FILE *f = fopen(path, "re");
 	char line[4096];
 	int rc = 0;
@@ -77,8 +83,10 @@ const char *ctl_setting(const char *name, const char *def)
 	if (value && value[0])
 		return value;
 	if (!def)
-		ctl_say(EXIT_CONFIG, "%s is not set (is the suite running? see LGSP_ENV_FILE)",
-			name);
+		ctl_say(EXIT_CONFIG,
+			"%s is not set, and %s (LGSP_ENV_FILE) does not say it: is the suite "
+			"running, and this its folder?",
+			name, settings_path());
 	return def;
 }
 

@@ -14,11 +14,11 @@ static const struct ctl_command commands[] = {
 	 "make the keys, rights and members of the suite; never overwrites", ctl_keys_init,
 	 audit_always},
 	{"member enrol",
-	 "NAME [--grant \"SERVICE METHOD, ...\"] [--feed \"SERVICE FEED, ...\"] [--acts-for] "
-	 "[--public KEY] [--from DATE] [--until DATE]",
+	 "NAME [--grant \"SERVICE METHOD, ...\"] [--feed \"SERVICE FEED, ...\"] "
+	 "[--serve \"SERVICE, ...\"] [--acts-for] [--public KEY] [--from DATE] [--until DATE]",
 	 "make a system a member; with --public it keeps its secret itself", ctl_member_enrol,
 	 audit_always},
-	{"member add", "NAME ...", "the same", ctl_member_enrol, audit_always},
+	{"member add", "NAME ...", "the same as member enrol", ctl_member_enrol, audit_always},
 	{"member rotate", "NAME [--public KEY] | NAME --finish [--force]",
 	 "give a member a second key; --finish takes the old one away", ctl_member_rotate,
 	 audit_always},
@@ -87,17 +87,77 @@ static const struct ctl_command commands[] = {
 	{"demo", "", "play one dossier through all services", ctl_demo, audit_always},
 };
 
+/* --- help --- */
+
+static void describe(FILE *out, const struct ctl_command *c)
+{
+	fprintf(out, "  %s%s%s\n      %s\n", c->name, *c->args ? " " : "", c->args, c->help);
+}
+
 static int help(FILE *out, int code)
 {
 	fputs("usage: lgspctl COMMAND ...\n\n", out);
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		fprintf(out, "  %s %s\n      %s\n", commands[i].name, commands[i].args,
-			commands[i].help);
-	fputs("\nSettings come from the environment and from LGSP_ENV_FILE "
+		describe(out, &commands[i]);
+	fputs("\n\"lgspctl help WORD...\" tells of some of them, and so does --help behind a "
+	      "command. "
+	      "Settings\ncome from the environment and from LGSP_ENV_FILE "
 	      "(var/run/lgspctl.env).\n",
 	      out);
 	return code;
 }
+
+/* Does the name begin with these words, or these words with the name? */
+static bool is_about(const char *name, int n, char **words)
+{
+	for (int i = 0; i < n && *name; i++) {
+		size_t len = strcspn(name, " ");
+
+		if (strlen(words[i]) != len || strncmp(name, words[i], len) != 0)
+			return false;
+		name += len + (name[len] == ' ');
+	}
+	return true;
+}
+
+/* Describes the commands these words are about; their number. */
+static int help_about(FILE *out, int n, char **words)
+{
+	int found = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		if (is_about(commands[i].name, n, words)) {
+			describe(out, &commands[i]);
+			found++;
+		}
+	return found;
+}
+
+/* Said with what the first word could have begun. */
+static int no_command(int n, char **words)
+{
+	bool group = words[0][0] != '-' && n > 1 && strncmp(words[1], "--", 2) != 0;
+
+	ctl_say(EXIT_USAGE, "no command \"%s%s%s\"", words[0], group ? " " : "",
+		group ? words[1] : "");
+	if (help_about(stderr, 1, words) == 0)
+		fputs("  lgspctl help lists the commands\n", stderr);
+	return EXIT_USAGE;
+}
+
+static int help_with(int n, char **words)
+{
+	if (n == 0)
+		return help(stdout, 0);
+	return help_about(stdout, n, words) > 0 ? 0 : no_command(n, words);
+}
+
+static bool is_help(const char *word)
+{
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+/* --- commands --- */
 
 /* Words of a command's name that argv begins with; 0 when it is another command. */
 static int words_matched(const char *name, int argc, char **argv)
@@ -116,36 +176,50 @@ static int words_matched(const char *name, int argc, char **argv)
 	return words;
 }
 
-static int run(const struct ctl_command *command, int argc, char **argv)
+static int run_audited(const struct ctl_command *c, int argc, char **argv)
 {
 	struct audit audit;
 	int rc;
 
-	if (!command->changes(argc, argv))
-		return command->run(argc, argv);
-	rc = audit_begin(&audit, command->name, argc, argv);
-	return rc ? rc : audit_end(&audit, command->run(argc, argv));
+	if (!c->changes(argc, argv))
+		return c->run(argc, argv);
+	rc = audit_begin(&audit, c->name, argc, argv);
+	return rc ? rc : audit_end(&audit, c->run(argc, argv));
+}
+
+/* Whoever calls it wrongly is shown how. */
+static int run(const struct ctl_command *c, int argc, char **argv)
+{
+	int rc = ctl_load_settings();
+
+	if (rc != 0)
+		return rc;
+	argv[0] = (char *)(uintptr_t)c->name;
+	rc = run_audited(c, argc, argv);
+	if (rc == EXIT_USAGE)
+		describe(stderr, c);
+	return rc;
 }
 
 int main(int argc, char **argv)
 {
 	log_init("lgspctl", "info");
-	if (argc >= 2 && strcmp(argv[1], "--version") == 0) {
+	if (argc < 2)
+		return help(stderr, EXIT_USAGE);
+	if (strcmp(argv[1], "--version") == 0) {
 		puts(base_version());
 		return 0;
 	}
-	if (argc < 2 || strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0)
-		return help(argc < 2 ? stderr : stdout, argc < 2 ? EXIT_USAGE : 0);
+	if (strcmp(argv[1], "help") == 0)
+		return help_with(argc - 2, argv + 2);
+	for (int i = 1; i < argc; i++)
+		if (is_help(argv[i]))
+			return help_with(i - 1, argv + 1);
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		int words = words_matched(commands[i].name, argc, argv);
 
-		if (words == 0)
-			continue;
-		int rc = ctl_load_settings();
-
-		argv[words] = (char *)(uintptr_t)commands[i].name;
-		return rc ? rc : run(&commands[i], argc - words, argv + words);
+		if (words > 0)
+			return run(&commands[i], argc - words, argv + words);
 	}
-	ctl_say(EXIT_USAGE, "no command \"%s\"", argv[1]);
-	return help(stderr, EXIT_USAGE);
+	return no_command(argc - 1, argv + 1);
 }

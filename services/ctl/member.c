@@ -19,6 +19,7 @@
 /* What member enrol is told. */
 struct wanted {
 	const char *grants, *feeds; /* lists of SERVICE METHOD, SERVICE FEED */
+	const char *serves;         /* list of services */
 	const char *acts_for;       /* NULL: no */
 	const char *public_z85;     /* NULL: a pair is made here */
 	const char *from, *until;   /* days of the key; "" for none */
@@ -150,6 +151,16 @@ static int add_lines(const char *verb, const char *member, const char *list, con
 	return 0;
 }
 
+/* "greeting, farewell" as lines "serve MEMBER greeting". */
+static void add_serves(const char *member, const char *list, struct buf *out)
+{
+	CLEANUP_FREE char *copy = base_strdup(list);
+	char *save = NULL;
+
+	for (char *s = strtok_r(copy, ", ", &save); s; s = strtok_r(NULL, ", ", &save))
+		buf_printf(out, "serve %s %s\n", member, s);
+}
+
 /* What is wanted, as lines that the broker would take. 0 or an exit code (said). */
 static int make_lines(const char *member, const struct wanted *want, struct buf *out)
 {
@@ -160,6 +171,7 @@ static int make_lines(const char *member, const struct wanted *want, struct buf 
 
 	if (rc == 0)
 		rc = add_lines("feed", member, want->feeds, tail, out);
+	add_serves(member, want->serves, out);
 	if (rc == 0 && rights_parse(buf_str(out), out->len, &rights, reason) < 0)
 		rc = ctl_say(EXIT_USAGE, "%s", reason);
 	rights_free(rights);
@@ -204,11 +216,12 @@ static int enrol(const struct member_place *p, const struct wanted *want, const 
 
 int ctl_member_enrol(int argc, char **argv)
 {
-	struct wanted want = {.grants = "", .feeds = "", .from = "", .until = ""};
+	struct wanted want = {.grants = "", .feeds = "", .serves = "", .from = "", .until = ""};
 	const struct ctl_option options[] = {
-		{"--grant", true, &want.grants},       {"--feed", true, &want.feeds},
-		{"--acts-for", false, &want.acts_for}, {"--public", true, &want.public_z85},
-		{"--from", true, &want.from},          {"--until", true, &want.until},
+		{"--grant", true, &want.grants},      {"--feed", true, &want.feeds},
+		{"--serve", true, &want.serves},      {"--acts-for", false, &want.acts_for},
+		{"--public", true, &want.public_z85}, {"--from", true, &want.from},
+		{"--until", true, &want.until},
 	};
 	int words = ctl_options(argc, argv, options, ARRAY_LEN(options));
 	struct member_place p;

@@ -116,8 +116,8 @@ static int step_rights(struct check *c)
 	if (n == 0)
 		return step_fail(
 			c,
-			"the operator of the bus enters what is agreed: a line \"grant\" or "
-			"\"feed\" in the rights file, in force on today's date",
+			"the operator of the bus enters what is agreed: a line \"grant\", "
+			"\"feed\" or \"serve\" in the rights file, in force on today's date",
 			"%s may do nothing today (%u rights of other days)", c->who->member, later);
 	snprintf(c->step.seen, sizeof c->step.seen, "%s: %u in force today, %u on other days",
 		 c->who->member, n, later);

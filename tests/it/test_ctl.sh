@@ -37,7 +37,15 @@ sums() { (cd "$keys" && find . -type f | sort | xargs sha256sum) | sha256sum; }
 check "no command is a usage error" exits 2 'usage: lgspctl'
 check "help lists the commands" exits 0 'feed SERVICE' help
 check "an unknown command is a usage error" exits 2 'no command "fly"' fly
+check "one of a group is shown the group" exits 2 'member revoke NAME' member fly
+check "a wrong word is said with its group" exits 2 'no command "member fly"' member fly
+check "help of one command" exits 0 'member revoke NAME' help member revoke
+check "--help of one command" exits 0 'member revoke NAME' member revoke x --help
+only_that() { [ "$("$BIN/lgspctl" call --help | wc -l)" = 2 ]; }
+check "and of no other" only_that
+check "help of what is no command" exits 2 'no command "fly"' help fly
 check "an unknown option is a usage error" exits 2 'unknown option --nothing' feed dossier --nothing
+check "and shows how it is called" exits 2 'feed SERVICE [--feed NAME]' feed dossier --nothing
 check "an option without its value is a usage error" exits 2 '--after needs a value' feed dossier --after
 check "a number out of range is a usage error" exits 2 'is not a whole number' feed dossier --limit 0
 check "a missing setting is named" exits 3 'LGSP_BUS_MEMBER is not set' feed dossier

@@ -32,6 +32,7 @@ check "a name must be one" says 2 'is no name' member enrol 'Tax Office'
 check "a right the broker would refuse is refused here" says 2 'bad method name' member enrol t2 --grant 'directory G*t'
 check "a feed is no method" says 2 'a feed is granted by' member enrol t2 --grant 'directory Feed.Pull'
 check "a key that is none is refused" says 2 'public key of 40 characters' member enrol t2 --public abc
+check "a service name must be one" says 2 'bad service name' member enrol t2 --serve 'Greeting'
 check "a date that is none is refused" says 2 'are dates' member enrol t2 --until tomorrow
 nothing_left() { [ ! -e "$keys/members/t2.key" ] && [ ! -e "$keys/t2.key_secret" ] && ! grep 't2' "$keys/rights"; }
 check "what is refused leaves nothing behind" nothing_left
@@ -46,6 +47,13 @@ expired() { says 1 'do not take the key: is today one of its days' member enrol 
 check "a key whose days are over is not in force" expired
 check "list shows days and rights" says 0 'until 2020-12-31 (not today)' member list
 check "list shows rights of the member" says 0 'grant VN/GOV/H40/tax directory Get*' member list
+
+serves() {
+	says 0 'the key is in force' member enrol greeter --serve 'greeting, farewell' &&
+		[ "$(grep -c '^serve VN/GOV/H40/greeter \(greeting\|farewell\)$' "$keys/rights")" = 2 ] &&
+		says 0 'serve VN/GOV/H40/greeter greeting' member check greeter
+}
+check "a worker may serve what it was enrolled for, and check shows it" serves
 
 # --- check ---
 

@@ -22,8 +22,8 @@ make_keys() {
 	local language
 	ctl keys init "$VAR/keys" || return 1
 	for language in $languages; do
-		ctl member add "desk-$language" --grant "greeting Greet" && ctl member add "greeter-$language" || return 1
-		echo "serve VN/GOV/H40/greeter-$language greeting" >>"$LGSP_RIGHTS"
+		ctl member enrol "desk-$language" --grant "greeting Greet" &&
+			ctl member enrol "greeter-$language" --serve greeting || return 1
 	done
 }
 start_broker() {
@@ -130,6 +130,18 @@ for language in $languages; do
 	check "$language: caller and worker survive the broker" survives_the_broker "$language"
 	check "$language: draining finishes what is in hand" finishes_what_it_has "$language"
 done
+
+# A worker without the right gets DISCONNECT and tries again for ever; what it lacks stands in the broker's log.
+told_why() { grep -q 'bus.worker_refused member=VN/GOV/H40/desk-python service=greeting why=NOT_GRANTED$' "$VAR/bus.log"; }
+may_not_serve() {
+	(LGSP_BUS_BACKEND=ipc://$VAR/backend LGSP_KEY=$VAR/keys/desk-python.key_secret run worker python) >"$VAR/refused.out" 2>&1 &
+	local pid=$! rc=0
+	until_true 20 told_why || rc=1
+	kill -KILL "$pid"
+	wait "$pid" 2>/dev/null
+	return "$rc"
+}
+check "a worker that may not serve is refused, and the log says why" may_not_serve
 
 # --- plain MDP/0.2: libraries that know RFC 18 and nothing of ours ---
 

@@ -18,8 +18,7 @@
 #include "lgsp/bus/v1/header.pb-c.h"
 
 #define SILENCE_MS    1000 /* then a PING; three of them and the broker counts as lost */
-/* How often a silent connection is looked at: libzmq takes 100 ms to join again. */
-#define SLICE_MS      50
+#define SLICE_MS      50   /* a silent connection is looked at: libzmq takes 100 ms to join again */
 #define ENDPOINTS_MAX 4
 
 enum { REQUEST = 0x01, FINAL = 0x03, PING = 0x21 };

@@ -13,7 +13,7 @@ const key = (file, part) => text(file).match(new RegExp(`${part}-key = "(.*)"`))
 const own = `${env.LGSP_KEYS_DIR}/one-stop.key_secret`; // the example member of deploy/rights
 const socket = new Dealer({ linger: 0, receiveTimeout: 5000, curveServerKey: key(env.LGSP_BUS_KEY, 'public'),
   curvePublicKey: key(own, 'public'), curveSecretKey: key(own, 'secret') });
-socket.connect(env.LGSP_BUS_MEMBER);
+socket.connect(env.LGSP_BUS_MEMBER.split(' ')[0]); // one broker; a Dealer for each other
 const header = bus.RequestHeader.encode({ messageId: crypto.getRandomValues(new Uint8Array(16)),
   method: 'GetProcedure', deadlineMs: 5000, attempt: 1 }).finish();
 await socket.send(['MDPC02', '\x01', 'dossier', Buffer.concat([Buffer.from('LGH1'), header]),

@@ -13,7 +13,7 @@ socket.setsockopt(zmq.LINGER, 0)
 socket.setsockopt(zmq.RCVTIMEO, 5000)
 socket.curve_serverkey = key(env["LGSP_BUS_KEY"], "public")
 socket.curve_publickey, socket.curve_secretkey = key(own, "public"), key(own, "secret")
-socket.connect(env["LGSP_BUS_MEMBER"])
+socket.connect(env["LGSP_BUS_MEMBER"].split()[0])  # one broker; a DEALER for each other
 
 header = bus.RequestHeader(message_id=uuid.uuid4().bytes, method="GetProcedure", deadline_ms=5000, attempt=1)
 request = dossier.GetProcedureRequest(code=sys.argv[1])
