@@ -186,34 +186,21 @@ static int accept_filing(struct demo *d, struct story *s)
 	char due[20];
 
 	in.code = s->code;
-	demo_say(d, "the ward's clerk accepts it");
+	demo_say(d, "the ward's clerk accepts it; the fee is due first, so the clock stops");
 	const Dossier__AcceptReply *reply = (const void *)demo_call(
 		d, "dossier", "Accept", &ward_clerk, &in.base, &dossier__accept_reply__descriptor);
 
 	if (!reply)
 		return -1;
 	local_time(reply->due_us, due);
-	printf("      due %s%s\n", due, reply->due_provisional ? " (provisional)" : "");
-	return demo_prove(d, DEMO_DOSSIER, "dossier.accepted", s->code, NULL);
+	printf("      due %s%s, %" PRId64 " dong to be paid\n", due,
+	       reply->due_provisional ? " (provisional)" : "", reply->amount_vnd);
+	if (demo_prove(d, DEMO_DOSSIER, "dossier.accepted", s->code, NULL) < 0)
+		return -1;
+	return demo_prove(d, DEMO_DOSSIER, "dossier.payment_requested", s->code, NULL);
 }
 
 /* --- the fee --- */
-
-static int request_payment(struct demo *d, struct story *s)
-{
-	Dossier__RequestPaymentRequest in = DOSSIER__REQUEST_PAYMENT_REQUEST__INIT;
-
-	in.code = s->code;
-	demo_say(d, "the clerk asks for the fee; the clock stops");
-	const Dossier__RequestPaymentReply *reply =
-		(const void *)demo_call(d, "dossier", "RequestPayment", &ward_clerk, &in.base,
-					&dossier__request_payment_reply__descriptor);
-
-	if (!reply)
-		return -1;
-	printf("      %" PRId64 " dong\n", reply->amount_vnd);
-	return demo_prove(d, DEMO_DOSSIER, "dossier.payment_requested", s->code, NULL);
-}
 
 static const Payment__Order *open_order(struct demo *d, struct story *s)
 {
@@ -449,8 +436,6 @@ static int play_task(struct demo *d)
 
 static int pay(struct demo *d, struct story *s)
 {
-	if (request_payment(d, s) < 0)
-		return -1;
 	const Payment__Order *order = open_order(d, s);
 
 	return order ? pay_online(d, s, order) : -1;

@@ -308,11 +308,11 @@ static void check_form(struct profile *p)
 
 /* As in the state table (docs/dossier.md); tests/unit/test_ctl_profile.c compares them. */
 static const char actions[] =
-	"submit accept refuse request_supplement supplement request_payment pay forward receive "
-	"claim assign stand_in next_step request_opinion give_opinion withdraw_opinion "
-	"late_opinion open_child sign_off return_for_rework extend stop continue issue_result "
-	"return hand_over withdraw expire reopen complain answer_complaint rate rebase due_changed "
-	"reuse late_answer import_legacy";
+	"submit accept refuse request_supplement supplement request_payment pay exempt_fee "
+	"lift_payment forward receive claim assign stand_in next_step request_opinion "
+	"give_opinion withdraw_opinion late_opinion open_child sign_off return_for_rework extend "
+	"stop continue issue_result return hand_over withdraw expire reopen complain "
+	"answer_complaint rate rebase due_changed reuse late_answer import_legacy";
 
 static void check_step_words(struct profile *p, const struct csv_row *row)
 {

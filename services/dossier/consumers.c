@@ -4,7 +4,7 @@
 #include "common/base/civil.h"
 #include "lgsp/digitisation/v1/events.pb-c.h"
 #include "lgsp/payment/v1/events.pb-c.h"
-#include "services/dossier/dossier.h"
+#include "services/dossier/fees.h"
 
 static const struct err_kind amount_differs = {ERR_CONFLICT, "AMOUNT_DIFFERS",
 					       "Số tiền đã nộp khác số tiền phải nộp của hồ sơ %s",
@@ -26,7 +26,7 @@ static const struct db_stmt end_record = {
 
 /* --- payment --- */
 
-static void resumed_event(struct call *c, const struct dossier *d)
+static void resumed_event(struct call *c, const struct dossier *d, int64_t overpaid_vnd)
 {
 	Dossier__DossierResumed ev = DOSSIER__DOSSIER_RESUMED__INIT;
 
@@ -34,64 +34,91 @@ static void resumed_event(struct call *c, const struct dossier *d)
 	ev.due_us = d->due_us;
 	ev.due_provisional = d->due_provisional;
 	ev.order_id = d->order_id;
+	ev.overpaid_vnd = overpaid_vnd;
 	dossier_tell(c, d, RULES_PAY, "dossier.resumed", &ev.base);
 }
 
 /* Nothing waited for it: the dossier stays where it is. */
-static void recorded_event(struct call *c, const struct dossier *d)
+static void recorded_event(struct call *c, const struct dossier *d, int64_t overpaid_vnd)
 {
 	Dossier__DossierPaymentRecorded ev = DOSSIER__DOSSIER_PAYMENT_RECORDED__INIT;
 
 	ev.code = d->code;
 	ev.order_id = d->order_id;
+	ev.overpaid_vnd = overpaid_vnd;
 	dossier_tell(c, d, RULES_PAY, "dossier.payment_recorded", &ev.base);
 }
 
-static int take_for_payment(struct call *c, const char *code, struct dossier *d)
+static int take_for_payment(struct call *c, const char *code, struct dossier *d,
+			    struct rules_fees *fees)
 {
-	int slot = dossier_lock_add(c, code);
+	int slot = dossier_lock_add(c, code), rows = fees_add(c, code);
 
 	if (tx_flush(c) < 0)
 		return c->err.status;
 	if (!dossier_read(c, slot, code, d))
 		return err_set(&c->err, &dossier_unknown, "dossier_code", code);
-	return 0;
+	return fees_read(c, d, rows, fees);
 }
 
 static int paid(struct call *c, const Payment__PaymentPaid *ev)
 {
+	struct rules_fees fees;
+	int64_t overpaid_vnd;
 	struct dossier d;
 
-	if (take_for_payment(c, ev->dossier_code, &d) < 0)
+	if (take_for_payment(c, ev->dossier_code, &d, &fees) < 0)
 		return c->err.status;
 	if (d.fee_paid)
 		return 0; /* a second order for the same fee: payment refunds it */
-	if (d.fee_vnd != ev->amount_vnd)
+	overpaid_vnd = rules_fees_pay(&fees, ev->amount_vnd);
+	if (overpaid_vnd < 0)
 		return err_set(&c->err, &amount_differs, "amount_vnd", d.code);
 	if (dossier_step(c, &d, RULES_PAY) < 0 || dossier_clock(c, &d) < 0)
 		return c->err.status;
-	d.fee_paid = true;
-	d.finance_state = DOSSIER__FINANCE_STATE__FINANCE_STATE_PAID;
+	fees_set(c, &d, &fees);
 	d.order_id = ev->order_id;
 	dossier_save(c, &d, rules_action_name(RULES_PAY), "payment");
 	if (d.was == DOSSIER__DOSSIER_STATE__DOSSIER_STATE_PAYMENT_REQUESTED)
-		resumed_event(c, &d);
+		resumed_event(c, &d, overpaid_vnd);
 	else
-		recorded_event(c, &d);
+		recorded_event(c, &d, overpaid_vnd);
+	return 0;
+}
+
+/* An order for what is due with the result: it can be asked for again, and nothing else moves. */
+static int expired_with_result(struct call *c, struct dossier *d, const char *order_id)
+{
+	Dossier__DossierPaymentExpired ev = DOSSIER__DOSSIER_PAYMENT_EXPIRED__INIT;
+
+	if (dossier_step(c, d, RULES_EXPIRE) < 0)
+		return c->err.status;
+	dossier_save(c, d, rules_action_name(RULES_EXPIRE), "payment");
+	ev.code = d->code;
+	ev.order_id = order_id;
+	dossier_tell(c, d, RULES_EXPIRE, "dossier.payment_expired", &ev.base);
 	return 0;
 }
 
 /* An order that ran out stops the dossier when it waits for that very money. */
 static int order_expired(struct call *c, const Payment__PaymentExpired *ev)
 {
+	struct rules_fees fees;
 	struct dossier d;
 
-	if (take_for_payment(c, ev->dossier_code, &d) < 0)
+	if (take_for_payment(c, ev->dossier_code, &d, &fees) < 0)
 		return c->err.status;
-	if (d.state != DOSSIER__DOSSIER_STATE__DOSSIER_STATE_PAYMENT_REQUESTED)
+	if (d.finance_state != DOSSIER__FINANCE_STATE__FINANCE_STATE_REQUESTED)
 		return 0;
-	d.finance_state = DOSSIER__FINANCE_STATE__FINANCE_STATE_EXPIRED;
-	return dossier_expire(c, &d, RULES_UNPAID);
+	rules_fees_expire(&fees);
+	if (d.state == DOSSIER__DOSSIER_STATE__DOSSIER_STATE_PAYMENT_REQUESTED) {
+		fees_set(c, &d, &fees);
+		return dossier_expire(c, &d, RULES_UNPAID);
+	}
+	if (d.state != DOSSIER__DOSSIER_STATE__DOSSIER_STATE_RESULT_READY)
+		return 0;
+	fees_set(c, &d, &fees);
+	return expired_with_result(c, &d, ev->order_id);
 }
 
 int dossier_on_payment(struct call *c, const struct svc_event *ev)

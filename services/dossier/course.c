@@ -32,8 +32,16 @@ static const struct db_stmt read_complaints = {
 	" ON a.dossier = k.dossier AND a.ordinal = k.ordinal"
 	" WHERE k.dossier = $1 ORDER BY k.ordinal"};
 
+/* With why the applicant was freed from it last. */
+static const struct db_stmt read_fees = {
+	"SELECT f.item, f.state, f.quantity, f.amount_vnd, f.exempt_vnd,"
+	" coalesce(e.legal_basis, ''), coalesce(e.evidence, '') FROM fee f"
+	" LEFT JOIN LATERAL (SELECT legal_basis, evidence FROM fee_exemption"
+	" WHERE dossier = f.dossier AND item = f.item ORDER BY version DESC LIMIT 1) e ON true"
+	" WHERE f.dossier = $1 ORDER BY f.item"};
+
 struct slots {
-	int dossier, asked, hops, opinions, rounds, items, children, complaints;
+	int dossier, asked, hops, opinions, rounds, items, children, complaints, fees;
 };
 
 /* Room for the rows of a slot: messages, and the list of pointers to them. */
@@ -188,6 +196,27 @@ static int fill_complaints(struct call *c, int slot, Dossier__GetCourseReply *ou
 	return 0;
 }
 
+static int fill_fees(struct call *c, int slot, Dossier__GetCourseReply *out)
+{
+	Dossier__DossierFee *list = room(c, slot, sizeof(*list), &out->fees);
+	const struct db_tx *tx = &c->tx;
+
+	if (!list)
+		return c->err.status;
+	out->n_fees = (size_t)db_rows(tx, slot);
+	for (int i = 0; i < db_rows(tx, slot); i++) {
+		dossier__dossier_fee__init(&list[i]);
+		list[i].item = db_get_text(tx, slot, i, 0);
+		list[i].state = (Dossier__FeeState)db_get_int(tx, slot, i, 1);
+		list[i].quantity = (uint32_t)db_get_int(tx, slot, i, 2);
+		list[i].amount_vnd = db_get_int(tx, slot, i, 3);
+		list[i].exempt_vnd = db_get_int(tx, slot, i, 4);
+		list[i].legal_basis = db_get_text(tx, slot, i, 5);
+		list[i].evidence = db_get_text(tx, slot, i, 6);
+	}
+	return 0;
+}
+
 static void add_reads(struct call *c, const char *code, struct slots *s)
 {
 	s->dossier = tx_add(c, &dossier_row, DB_TEXT(code));
@@ -198,6 +227,7 @@ static void add_reads(struct call *c, const char *code, struct slots *s)
 	s->items = tx_add(c, &read_items, DB_TEXT(code));
 	s->children = tx_add(c, &read_children, DB_TEXT(code));
 	s->complaints = tx_add(c, &read_complaints, DB_TEXT(code));
+	s->fees = tx_add(c, &read_fees, DB_TEXT(code));
 }
 
 static int take(struct call *c, const struct slots *s, const char *code, struct dossier *d)
@@ -219,7 +249,8 @@ DOSSIER_HANDLER(get_course, GetCourse)
 	add_reads(c, in->code, &s);
 	if (tx_flush(c) < 0 || take(c, &s, in->code, &d) < 0 || fill_hops(c, s.hops, &out) < 0 ||
 	    fill_opinions(c, s.opinions, &out) < 0 || fill_rounds(c, &s, &out) < 0 ||
-	    fill_children(c, s.children, &out) < 0 || fill_complaints(c, s.complaints, &out) < 0)
+	    fill_children(c, s.children, &out) < 0 || fill_complaints(c, s.complaints, &out) < 0 ||
+	    fill_fees(c, s.fees, &out) < 0)
 		return call_fail(c);
 	reads_log(c, &d.code, 1, DOSSIER__READ_KIND__READ_KIND_DETAIL);
 	if (tx_commit(c, &out.base) < 0)

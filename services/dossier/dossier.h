@@ -79,6 +79,7 @@ struct dossier {
 	const char *acting_for;
 	const char *post;         /* of the actor; as actor: dossier_read_actor() */
 	struct rules_actor actor; /* after dossier_take*() */
+	int fees;                 /* slot of fees_add(), likewise */
 	/* of the filing */
 	const char *owner_key;
 	bool has_account, has_phone, has_address; /* where notices can go */
@@ -94,8 +95,8 @@ struct dossier {
 };
 
 /*
- * Begins the transaction and queues the locking read, and behind it dossier_actor_add(); the caller
- * flushes. Returns the slot; the actor's is the next.
+ * Begins the transaction and queues the locking read, behind it dossier_actor_add() and fees_add();
+ * the caller flushes. Returns the slot; the actor's is the next, the fees' the one behind.
  */
 int dossier_take_add(struct call *c, const char *code);
 /* Queues what the directory has of the caller: the post, and whom they stand in for today. */
@@ -105,8 +106,8 @@ void dossier_read_actor(const struct call *c, int slot, struct dossier *d);
 /*
  * Reads the slot and applies the state table: d->state is the state after the action. Staff must be
  * of a party of the act, and have the dossier when it is an officer's; what came on paper counts as
- * received by the first act on it. NOT_FOUND with code UNKNOWN_DOSSIER, CONFLICT with WRONG_STATE,
- * DENIED with NOT_IN_HAND, NOT_ASSIGNEE or STEP_FORBIDS.
+ * received by the first act on it. NOT_FOUND with code UNKNOWN_DOSSIER, CONFLICT with WRONG_STATE
+ * or FEE_NOT_PAID, DENIED with NOT_IN_HAND, NOT_ASSIGNEE or STEP_FORBIDS.
  */
 int dossier_take_check(struct call *c, int slot, const char *code, enum rules_action action,
 		       struct dossier *ret_dossier);
@@ -160,6 +161,11 @@ int dossier_step(struct call *c, struct dossier *d, enum rules_action action);
 /* The event of an act, behind dossier_save(), and the notice where the applicant must know. */
 void dossier_tell(struct call *c, const struct dossier *d, enum rules_action action,
 		  const char *type, const ProtobufCMessage *event);
+
+/* --- fees (fees.c) --- */
+
+/* Whether the fees in the slot of fees_add() let the act pass; ERR_CONFLICT with FEE_NOT_PAID. */
+int fees_check(struct call *c, const struct dossier *d, int slot, enum rules_action action);
 
 /* --- steps (steps.c) --- */
 
@@ -349,6 +355,7 @@ DOSSIER_HANDLER(rebase, Rebase);
 DOSSIER_HANDLER(accept, Accept);
 DOSSIER_HANDLER(forward, Forward);
 DOSSIER_HANDLER(request_payment, RequestPayment);
+DOSSIER_HANDLER(exempt_fee, ExemptFee);
 DOSSIER_HANDLER(issue_result, IssueResult);
 DOSSIER_HANDLER(return_result, ReturnResult);
 DOSSIER_HANDLER(rate, Rate);

@@ -1,10 +1,9 @@
-/* The plain path of a dossier: accept, forward, ask for payment. */
+/* The plain path of a dossier: accept, forward. */
 #include <string.h>
 
 #include "common/base/civil.h"
-#include "common/base/money.h"
 #include "common/svc/refdata.h"
-#include "services/dossier/dossier.h"
+#include "services/dossier/fees.h"
 
 static const struct err_kind agency_not_in_force = {
 	ERR_INVALID, "AGENCY_NOT_IN_FORCE", "Cơ quan %s không tồn tại hoặc không còn hoạt động",
@@ -12,14 +11,6 @@ static const struct err_kind agency_not_in_force = {
 static const struct err_kind same_agency = {ERR_CONFLICT, "SAME_AGENCY",
 					    "Hồ sơ đang ở chính cơ quan %s",
 					    "the dossier is with agency %s already"};
-static const struct err_kind no_fee = {ERR_CONFLICT, "NO_FEE", "Thủ tục %s không thu phí, lệ phí",
-				       "procedure %s has no fee"};
-static const struct err_kind fee_exempt = {
-	ERR_CONFLICT, "FEE_EXEMPT", "Hồ sơ nộp trực tuyến của thủ tục %s được miễn phí, lệ phí",
-	"filed through a portal, procedure %s is free of charge"};
-static const struct err_kind fee_paid = {ERR_CONFLICT, "FEE_PAID",
-					 "Phí, lệ phí của hồ sơ đã được nộp",
-					 "the fee of this dossier is paid"};
 
 /* --- accept --- */
 
@@ -50,17 +41,22 @@ DOSSIER_HANDLER(accept, Accept)
 {
 	struct call *c = call_of(data);
 	Dossier__AcceptReply out = DOSSIER__ACCEPT_REPLY__INIT;
+	struct rules_fees fees;
 	struct dossier d;
 
 	(void)svc;
-	if (dossier_take(c, in->code, RULES_ACCEPT, &d) < 0)
+	if (dossier_take(c, in->code, RULES_ACCEPT, &d) < 0 || fees_read(c, &d, d.fees, &fees) < 0)
 		return call_fail(c);
 	d.accepted_us = c->now_us;
 	if (dossier_start_clock(c, &d) < 0 || first_step(c, &d) < 0)
 		return call_fail(c);
+	fees_set(c, &d, &fees);
 	dossier_save(c, &d, rules_action_name(RULES_ACCEPT), "");
 	accepted_event(c, &d);
+	if (fees_request_with(c, &d, &fees, RULES_FEES_BEFORE, in->quantity, &out.amount_vnd) < 0)
+		return call_fail(c);
 	out.version = d.version;
+	out.state = d.state;
 	out.due_us = d.due_us;
 	out.due_provisional = d.due_provisional;
 	if (tx_commit(c, &out.base) < 0)
@@ -142,55 +138,6 @@ DOSSIER_HANDLER(forward, Forward)
 	if (opinions_of_step(c, &d, step) < 0)
 		return call_fail(c);
 	out.version = d.version;
-	if (tx_commit(c, &out.base) < 0)
-		return call_fail(c);
-	reply(&out, data);
-}
-
-/* --- payment --- */
-
-/* The fees for the quantity asked, as far as the channel is not freed of them; 0 or the refusal. */
-static int set_fee(struct call *c, struct dossier *d, uint32_t quantity)
-{
-	const Dossier__Procedure *p;
-
-	if (d->fee_paid)
-		return err_set(&c->err, &fee_paid, "code", NULL);
-	if (d->procedure_fee_vnd == 0)
-		return err_set(&c->err, &no_fee, "code", d->procedure_code);
-	if (quantity > RULES_QUANTITY_MAX)
-		return err_set(&c->err, &err_invalid_field, "quantity", "0..10000");
-	if (dossier_procedure(c, d, &p) < 0)
-		return c->err.status;
-	d->fee_vnd = rules_fee_vnd(p, d->channel, quantity ? quantity : 1);
-	if (d->fee_vnd == 0)
-		return err_set(&c->err, &fee_exempt, "code", d->procedure_code);
-	if (d->fee_vnd > MONEY_MAX_VND)
-		return err_set(&c->err, &err_invalid_field, "quantity", "fee");
-	return 0;
-}
-
-DOSSIER_HANDLER(request_payment, RequestPayment)
-{
-	struct call *c = call_of(data);
-	Dossier__RequestPaymentReply out = DOSSIER__REQUEST_PAYMENT_REPLY__INIT;
-	Dossier__DossierPaymentRequested ev = DOSSIER__DOSSIER_PAYMENT_REQUESTED__INIT;
-	struct dossier d;
-
-	(void)svc;
-	if (dossier_take(c, in->code, RULES_REQUEST_PAYMENT, &d) < 0 ||
-	    set_fee(c, &d, in->quantity) < 0 || dossier_clock(c, &d) < 0)
-		return call_fail(c);
-	d.finance_state = DOSSIER__FINANCE_STATE__FINANCE_STATE_REQUESTED;
-	dossier_save(c, &d, rules_action_name(RULES_REQUEST_PAYMENT), "");
-	ev.code = d.code;
-	ev.procedure_code = d.procedure_code;
-	ev.agency_code = d.agencies.holder;
-	ev.fee_kind = d.fee_kind;
-	ev.amount_vnd = d.fee_vnd;
-	dossier_tell(c, &d, RULES_REQUEST_PAYMENT, "dossier.payment_requested", &ev.base);
-	out.version = d.version;
-	out.amount_vnd = d.fee_vnd;
 	if (tx_commit(c, &out.base) < 0)
 		return call_fail(c);
 	reply(&out, data);

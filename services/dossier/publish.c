@@ -56,9 +56,24 @@ static void payment_requested(const ProtobufCMessage *payload, Dossier__Publishe
 {
 	PAYLOAD(DossierPaymentRequested);
 
+	if (in->state == DOSSIER__DOSSIER_STATE__DOSSIER_STATE_RESULT_READY)
+		return; /* due with the result: the state stays */
 	out->procedure_code = in->procedure_code;
 	out->agency_code = in->agency_code;
 	out->state = DOSSIER__DOSSIER_STATE__DOSSIER_STATE_PAYMENT_REQUESTED;
+}
+
+static void fee_exempted(const ProtobufCMessage *payload, Dossier__PublishedState *out)
+{
+	PAYLOAD(DossierFeeExempted);
+
+	if (!in->resumed)
+		return;
+	out->procedure_code = in->procedure_code;
+	out->agency_code = in->agency_code;
+	out->state = in->state;
+	out->due_us = in->due_us;
+	out->due_provisional = in->due_provisional;
 }
 
 static void resumed(const ProtobufCMessage *payload, Dossier__PublishedState *out)
@@ -170,6 +185,7 @@ static const struct {
 	{"dossier.due_changed", due_changed},
 	{"dossier.forwarded", forwarded},
 	{"dossier.payment_requested", payment_requested},
+	{"dossier.fee_exempted", fee_exempted},
 	{"dossier.resumed", resumed},
 	{"dossier.result_issued", result_issued},
 	{"dossier.returned", returned},
@@ -201,6 +217,8 @@ int dossier_publish_state(const struct svc_event *ev, struct arena *arena,
 	state->code = ev->subject;
 	state->at_us = ev->time_us;
 	told[i].fill(ev->payload, state);
+	if (state->state == DOSSIER__DOSSIER_STATE__DOSSIER_STATE_UNSPECIFIED && state->due_us == 0)
+		return 0;
 	*out = (struct svc_published){
 		.type = "dossier.published_state", .subject = ev->subject, .payload = &state->base};
 	return 1;

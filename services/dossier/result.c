@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "common/base/utf8.h"
-#include "services/dossier/dossier.h"
+#include "services/dossier/fees.h"
 
 static const struct err_kind not_signed = {ERR_CONFLICT, "NOT_SIGNED",
 					   "Kết quả chưa được lãnh đạo phê duyệt",
@@ -174,6 +174,20 @@ static int decide(struct call *c, struct dossier *d, const Dossier__IssueResultR
 	return 0;
 }
 
+/* Beside a result that grants: what is to be paid before it is handed over. */
+static int ask_with_result(struct call *c, struct dossier *d, const Dossier__IssueResultRequest *in,
+			   int64_t *ret_vnd)
+{
+	struct rules_fees fees;
+
+	*ret_vnd = 0;
+	if (is_refusal(in))
+		return 0;
+	if (fees_read(c, d, d->fees, &fees) < 0)
+		return c->err.status;
+	return fees_request_with(c, d, &fees, RULES_FEES_AT_RESULT, in->quantity, ret_vnd);
+}
+
 DOSSIER_HANDLER(issue_result, IssueResult)
 {
 	struct call *c = call_of(data);
@@ -193,6 +207,8 @@ DOSSIER_HANDLER(issue_result, IssueResult)
 		return call_fail(c);
 	dossier_save(c, &d, rules_action_name(RULES_ISSUE_RESULT), dossier_nfc(c, in->note));
 	result_event(c, &d);
+	if (ask_with_result(c, &d, in, &out.amount_vnd) < 0)
+		return call_fail(c);
 	out.version = d.version;
 	out.verdict = d.verdict;
 	if (tx_commit(c, &out.base) < 0)

@@ -22,6 +22,7 @@ static const struct rpc_row rows[] = {
 	{"Accept", RPC_STAFF, RPC_EFFECT, "clerk"},
 	{"Forward", RPC_STAFF, RPC_EFFECT, "clerk officer leader"},
 	{"RequestPayment", RPC_STAFF, RPC_EFFECT, "clerk officer"},
+	{"ExemptFee", RPC_STAFF, RPC_EFFECT, "clerk officer leader"},
 	{"IssueResult", RPC_STAFF, RPC_EFFECT, "officer leader"},
 	{"ReturnResult", RPC_STAFF, RPC_EFFECT, "clerk officer"},
 	{"Rate", RPC_PUBLIC | RPC_CITIZEN, RPC_EFFECT, ""},

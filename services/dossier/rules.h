@@ -9,7 +9,8 @@
  *   rules_intake.c    applicant, channel and components of a filing
  *   rules_identity.c  who files, by which evidence, for whom
  *   rules_form.c      its form
- *   rules_procedure.c what may stand in the catalogue; fees
+ *   rules_procedure.c what may stand in the catalogue
+ *   rules_fees.c      what is to be paid when
  *
  * Checks of a filing add every broken rule to the error (err_add); the others report one.
  */
@@ -48,6 +49,8 @@ enum rules_action {
 	RULES_SUPPLEMENT,
 	RULES_REQUEST_PAYMENT,
 	RULES_PAY,
+	RULES_EXEMPT_FEE,   /* from fees, or parts of them */
+	RULES_LIFT_PAYMENT, /* exempt from all it waited for */
 	RULES_FORWARD,
 	RULES_RECEIVE, /* of a hand-off on paper */
 	RULES_CLAIM,
@@ -242,8 +245,5 @@ void rules_check_components(const Dossier__Procedure *procedure, const Dossier__
 /* What may be imported as a procedure; the first fault, with its field. */
 int rules_check_procedure(const Dossier__Procedure *p, const char *path, struct err *err);
 int rules_check_channel(const Dossier__ChannelRule *r, const char *path, struct err *err);
-
-/* What is due for a quantity (at most RULES_QUANTITY_MAX) when filed through a channel, in dong. */
-int64_t rules_fee_vnd(const Dossier__Procedure *p, Dossier__Channel channel, uint32_t quantity);
 
 #endif

@@ -335,23 +335,3 @@ int rules_check_channel(const Dossier__ChannelRule *r, const char *path, struct 
 	snprintf(field, sizeof(field), "%s.%s", path, bad);
 	return err_set(err, &err_invalid_field, field, r->opens);
 }
-
-/* --- what is due --- */
-
-int64_t rules_fee_vnd(const Dossier__Procedure *p, Dossier__Channel channel, uint32_t quantity)
-{
-	bool online = channel == DOSSIER__CHANNEL__CHANNEL_OWN_PORTAL ||
-		      channel == DOSSIER__CHANNEL__CHANNEL_NATIONAL_PORTAL;
-	int64_t sum = 0;
-
-	if (p->n_fees == 0)
-		return p->fee_vnd * quantity;
-	for (size_t i = 0; i < p->n_fees; i++) {
-		const Dossier__FeeItem *f = p->fees[i];
-
-		if (online && f->exempt_online)
-			continue;
-		sum += f->per[0] ? f->amount_vnd * quantity : f->amount_vnd;
-	}
-	return sum;
-}

@@ -14,10 +14,19 @@ static const struct err_kind step_forbids = {
 bool rules_is_officers(enum rules_action action)
 {
 	static const enum rules_action acts[] = {
-		RULES_REQUEST_SUPPLEMENT, RULES_REQUEST_PAYMENT, RULES_FORWARD,
-		RULES_NEXT_STEP,          RULES_REQUEST_OPINION, RULES_WITHDRAW_OPINION,
-		RULES_OPEN_CHILD,         RULES_EXTEND,          RULES_STOP,
-		RULES_CONTINUE,           RULES_ISSUE_RESULT,    RULES_REUSE,
+		RULES_REQUEST_SUPPLEMENT,
+		RULES_REQUEST_PAYMENT,
+		RULES_EXEMPT_FEE,
+		RULES_FORWARD,
+		RULES_NEXT_STEP,
+		RULES_REQUEST_OPINION,
+		RULES_WITHDRAW_OPINION,
+		RULES_OPEN_CHILD,
+		RULES_EXTEND,
+		RULES_STOP,
+		RULES_CONTINUE,
+		RULES_ISSUE_RESULT,
+		RULES_REUSE,
 	};
 
 	for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++)

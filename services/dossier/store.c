@@ -1,5 +1,6 @@
 /* The row of a dossier: locked, read, written with its history. */
 #include "services/dossier/dossier.h"
+#include "services/dossier/fees.h"
 #include "services/dossier/row.h"
 
 #include <inttypes.h>
@@ -265,6 +266,7 @@ int dossier_take_add(struct call *c, const char *code)
 	tx_begin(c);
 	slot = dossier_lock_add(c, code);
 	dossier_actor_add(c);
+	fees_add(c, code);
 	return slot;
 }
 
@@ -308,7 +310,7 @@ static int check_staff(struct call *c, struct dossier *d, enum rules_action acti
 	if (d->in_transit && strcmp(c->caller.agency, d->agencies.holder) == 0 &&
 	    action != RULES_RECEIVE)
 		steps_receive(c, d, "");
-	return 0;
+	return fees_check(c, d, d->fees, action);
 }
 
 static int take_check(struct call *c, int slot, const char *code, enum rules_action action,
@@ -319,6 +321,7 @@ static int take_check(struct call *c, int slot, const char *code, enum rules_act
 
 	if (!dossier_read(c, slot, code, &d))
 		return err_set(&c->err, &dossier_unknown, "code", code);
+	d.fees = slot + 2;
 	if (rules_transition(d.state, action, d.resumes_to, &row, &c->err) < 0)
 		return c->err.status;
 	if (!applicant && (row->parties & RULES_AGENCIES)) {

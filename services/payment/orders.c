@@ -50,6 +50,10 @@ static const struct db_stmt show_order = {SHOW_COLUMNS "id = $1"};
 static const struct db_stmt show_orders_of = {SHOW_COLUMNS
 					      "dossier_code = $1 ORDER BY ordinal DESC LIMIT 100"};
 
+static const struct db_stmt cancel_orders = {
+	"UPDATE pay_order SET state = 4, version = version + 1 WHERE dossier_code = $1"
+	" AND state = 1 RETURNING id::text, version"};
+
 static const struct db_stmt expire_orders = {
 	"UPDATE pay_order SET state = 3, version = version + 1 WHERE id IN ("
 	"SELECT id FROM pay_order WHERE state = 1 AND expires_at <= $1 ORDER BY expires_at "
@@ -111,11 +115,57 @@ static int open_order(struct call *c, const Dossier__DossierPaymentRequested *as
 	return 0;
 }
 
+/* What is open of a dossier need not be paid any more; how many orders that were, or the error. */
+static int cancel_open(struct call *c, const char *dossier_code, const char *reason)
+{
+	int slot = tx_add(c, &cancel_orders, DB_TEXT(dossier_code)), n;
+
+	if (tx_flush(c) < 0)
+		return c->err.status;
+	n = db_rows(&c->tx, slot);
+	for (int i = 0; i < n; i++) {
+		Payment__PaymentOrderCancelled event = PAYMENT__PAYMENT_ORDER_CANCELLED__INIT;
+
+		event.order_id = db_get_text(&c->tx, slot, i, 0);
+		event.dossier_code = dossier_code;
+		event.reason = reason;
+		tx_event(c, "payment.order_cancelled", event.order_id,
+			 (int32_t)db_get_int(&c->tx, slot, i, 1), &event.base);
+	}
+	return n;
+}
+
+/* An order of the old amount is void; one of what is left takes its place, unless it was paid. */
+static int exempted(struct call *c, const Dossier__DossierFeeExempted *ev)
+{
+	Dossier__DossierPaymentRequested rest = DOSSIER__DOSSIER_PAYMENT_REQUESTED__INIT;
+	int n = cancel_open(c, ev->code, "exempt");
+
+	if (n <= 0 || ev->requested_vnd == 0)
+		return n < 0 ? n : 0;
+	rest.code = ev->code;
+	rest.procedure_code = ev->procedure_code;
+	rest.agency_code = ev->agency_code;
+	rest.fee_kind = ev->fee_kind;
+	rest.amount_vnd = ev->requested_vnd;
+	return open_order(c, &rest);
+}
+
 int payment_apply_dossier(struct call *c, const struct svc_event *ev)
 {
-	if (strcmp(ev->type, "dossier.payment_requested") != 0 || !ev->payload)
+	if (!ev->payload)
 		return 0;
-	return open_order(c, (const Dossier__DossierPaymentRequested *)ev->payload);
+	if (strcmp(ev->type, "dossier.payment_requested") == 0)
+		return open_order(c, (const Dossier__DossierPaymentRequested *)ev->payload);
+	if (strcmp(ev->type, "dossier.fee_exempted") == 0)
+		return exempted(c, (const Dossier__DossierFeeExempted *)ev->payload);
+	if (strcmp(ev->type, "dossier.withdrawn") == 0) {
+		int n = cancel_open(c, ((const Dossier__DossierWithdrawn *)ev->payload)->code,
+				    "withdrawn");
+
+		return n < 0 ? n : 0;
+	}
+	return 0;
 }
 
 int payment_expire_orders(struct call *c)

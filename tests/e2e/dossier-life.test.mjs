@@ -79,9 +79,13 @@ describe('one dossier, from the upload to the rating', () => {
     assert.ok(BigInt(accepted.data.dueUs) > BigInt(accepted.data.acceptedUs) + 2n * 86_400_000_000n);
   });
 
-  it('the fee is asked for, and payment opens an order with a VietQR', async () => {
-    const asked = await bus.call('dossier', 'RequestPayment', { code: story.code }, as(people.wardClerk));
-    assert.equal(asked.amountVnd, '100000');
+  it('the fee, due before the processing, is asked for at once, and payment opens an order with a VietQR', async () => {
+    const asked = await event('dossier', 'dossier.payment_requested', (e) => e.subject === story.code);
+    assert.equal(asked.data.amountVnd, '100000');
+    assert.equal(asked.data.items[0].timing, 'FEE_TIMING_BEFORE');
+    await assert.rejects(
+      bus.call('dossier', 'RequestPayment', { code: story.code }, as(people.wardClerk)),
+      (error) => error instanceof Refused && error.code === 'WRONG_STATE');
     const opened = await event('payment', 'payment.order_opened', (e) => e.data.dossierCode === story.code);
     assert.equal(opened.data.amountVnd, '100000');
     const { orders } = await bus.call('payment', 'ListOrders', { dossierCode: story.code });
@@ -187,7 +191,6 @@ describe('a dossier on paper, paid at the desk', () => {
   it('goes the same way', async () => {
     const { code } = await submit();
     await bus.call('dossier', 'Accept', { code }, as(people.wardClerk));
-    await bus.call('dossier', 'RequestPayment', { code }, as(people.wardClerk));
     const opened = await event('payment', 'payment.order_opened', (e) => e.data.dossierCode === code);
     const paid = await bus.call('payment', 'RecordCounterPayment',
       { orderId: opened.data.orderId, amountVnd: opened.data.amountVnd }, as(people.wardCashier));

@@ -96,6 +96,11 @@ describe('what kpi shows, counted a second time', () => {
     // lgspctl's own demo, and beside it a dossier that pulls the figures the other way.
     assert.match(ctl(['demo']), /^demo: dossier \S+ finished, \d+ events, \d+ indicators changed$/m);
     const { code } = await submit({}, people.wardClerk);
+    // Freed from the fee, it goes on without an order.
+    const freed = await bus.call('dossier', 'ExemptFee', { code, exemptions: [
+      { item: 'chinh', legalBasis: 'Luật Phí và lệ phí 97/2015/QH13, Điều 10', evidence: 'Giấy chứng nhận hộ nghèo 12/2024' },
+    ] }, as(people.wardClerk));
+    assert.equal(freed.financeState, 'FINANCE_STATE_EXEMPT');
     await bus.call('dossier', 'Accept', { code }, as(people.wardClerk));
     await bus.call('dossier', 'Forward', { code, toAgencyCode: CITY, electronic: false }, as(people.wardClerk));
     await bus.call('dossier', 'IssueResult', { code, resultNumber: '36A8000019' }, as(people.cityLeader));

@@ -38,7 +38,6 @@ describe('every process is killed while filings go on', () => {
         const { code } = await insist('Submit', filing(), troubles);
         codes.push(code);
         await insist('Accept', { code }, troubles);
-        await insist('RequestPayment', { code }, troubles);
       }
     };
     const lanes = Promise.all(Array.from({ length: LANES }, lane));

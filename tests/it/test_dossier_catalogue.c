@@ -154,12 +154,12 @@ static void test_fees_by_item(void **state)
 {
 	Dossier__FeeItem item[2] = {DOSSIER__FEE_ITEM__INIT, DOSSIER__FEE_ITEM__INIT};
 	Dossier__FeeItem *items[] = {&item[0], &item[1]};
-	Dossier__RequestPaymentReply *asked;
+	Dossier__AcceptReply *accepted;
 	Dossier__SubmitReply *filed;
 	struct bundle b;
 	struct filing f;
 	struct ask a;
-	char code[64], secret[64];
+	char code[64], secret[64], sql[160];
 
 	(void)state;
 	ask_init(&a, rig.ops, "dossier");
@@ -183,15 +183,18 @@ static void test_fees_by_item(void **state)
 	ask_init(&a, rig.gateway, "dossier");
 	make_plain(&f);
 	file_one(&a, &f, code, secret);
-	assert_int_equal(accept_it(&a, &clerk, code, NULL), 0);
+	assert_int_equal(accept_it(&a, &clerk, code, &accepted), 0);
+	assert_int_equal(accepted->state, DOSSIER__DOSSIER_STATE__DOSSIER_STATE_ACCEPTED);
+	snprintf(sql, sizeof(sql), "SELECT finance_state FROM dossier WHERE code = '%s'", code);
+	assert_int_equal(count(sql), DOSSIER__FINANCE_STATE__FINANCE_STATE_EXEMPT);
 	assert_int_equal(ask_payment(&a, &clerk, code, 3, NULL), ERR_CONFLICT);
 	assert_true(ask_has(&a, "FEE_EXEMPT", "code"));
 	f.in.channel = DOSSIER__CHANNEL__CHANNEL_COUNTER;
 	assert_int_equal(submit(&a, &clerk, &f, &filed), 0);
 	snprintf(code, sizeof(code), "%s", filed->code);
-	assert_int_equal(accept_it(&a, &clerk, code, NULL), 0);
-	assert_int_equal(ask_payment(&a, &clerk, code, 3, &asked), 0);
-	assert_int_equal(asked->amount_vnd, 10000 + 3 * 5000);
+	assert_int_equal(
+		CALL(&a, &clerk, Accept, accept, &accepted, in_.code = code; in_.quantity = 3), 0);
+	assert_int_equal(accepted->amount_vnd, 10000 + 3 * 5000);
 	ask_done(&a);
 }
 

@@ -71,7 +71,7 @@ static const struct {
 	[REFUSE] = {"refuse", IN(1), 3, false},
 	[ASK_SUPPLEMENT] = {"ask supplement", IN(1) | IN(2) | IN(4), 5, true},
 	[SUPPLEMENT] = {"supplement", IN(5), -1, false},
-	[ASK_PAYMENT] = {"ask payment", IN(2) | IN(4), 6, true},
+	[ASK_PAYMENT] = {"ask payment", IN(2) | IN(4) | IN(9), 6, true},
 	[PAY] = {"pay", IN(6), 4, false},
 	[FORWARD] = {"forward", IN(2) | IN(4), 4, true},
 	[ASK_OPINION] = {"ask opinion", IN(4), 0, true},
@@ -202,7 +202,8 @@ static int obstacle(const struct model *m, enum act act, int to)
 {
 	switch ((int)act) {
 	case ASK_PAYMENT:
-		return m->paid ? ERR_CONFLICT : 0;
+		return m->paid || m->state == 9 ? ERR_CONFLICT
+						: 0; /* no fee of theirs is due then */
 	case ASK_SUPPLEMENT:
 		return m->supplements >= 20 ? ERR_CONFLICT : 0;
 	case FORWARD:
@@ -234,10 +235,11 @@ static int obstacle(const struct model *m, enum act act, int to)
 static int expected(const struct model *m, enum act act, int desk, int to)
 {
 	bool stop_unaccepted = act == STOP && m->state == 5 && m->back == 1;
+	bool at_desk = act == ASK_PAYMENT && m->state == 9 && desk == m->home;
 
 	if (!(table[act].from & IN(m->state)) || stop_unaccepted)
 		return ERR_CONFLICT;
-	if (table[act].by_holder && desk != m->holder)
+	if (table[act].by_holder && desk != m->holder && !at_desk)
 		return ERR_DENIED;
 	return obstacle(m, act, to);
 }

@@ -503,6 +503,89 @@ static void test_crash_points(void **state)
 	check_crash("relay.after_commit", "4004");
 }
 
+/* --- what need not be paid any more --- */
+
+static int64_t of_dossier(const char *what, const struct order *o)
+{
+	char sql[200];
+
+	snprintf(sql, sizeof(sql), "SELECT %s FROM pay_order WHERE dossier_code = '%s'", what,
+		 o->dossier);
+	return count(sql);
+}
+
+static void say_exempted(const struct order *o, int64_t requested_vnd, int version)
+{
+	Dossier__DossierFeeExempted event = DOSSIER__DOSSIER_FEE_EXEMPTED__INIT;
+
+	event.code = o->dossier;
+	event.procedure_code = PROCEDURE;
+	event.agency_code = WARD;
+	event.fee_kind = "le_phi";
+	event.requested_vnd = requested_vnd;
+	peer_publish(rig.dossier, "dossier.fee_exempted", o->dossier, version, &event.base);
+}
+
+static void wait_cancelled(const struct order *o)
+{
+	char sql[160];
+
+	snprintf(sql, sizeof(sql), "SELECT state FROM pay_order WHERE id = '%s'", o->id);
+	assert_true(pg_wait_int(rig.pg, "payment", sql, 4, 10000));
+}
+
+/* Freed from a part: the order is void, one of the rest takes its place. */
+static void test_exempted_in_part(void **state)
+{
+	struct order o;
+
+	(void)state;
+	open_order(&o);
+	say_exempted(&o, FEE_VND - 3000, 4);
+	wait_cancelled(&o);
+	assert_int_equal(events("payment.order_cancelled", o.id), 1);
+	assert_int_equal(of_dossier("count(*)", &o), 2);
+	assert_int_equal(of_dossier("sum(amount_vnd) FILTER (WHERE state = 1)", &o),
+			 FEE_VND - 3000);
+	/* Money for the void order lies in suspense. */
+	assert_int_equal(pay(o.reference, "6001", FEE_VND), 2);
+	assert_int_equal(events("payment.suspended", "vnpay:6001"), 1);
+	assert_int_equal(events("payment.paid", o.id), 0);
+}
+
+/* Freed from all, or withdrawn: nothing takes its place. */
+static void test_exempted_or_withdrawn(void **state)
+{
+	Dossier__DossierWithdrawn event = DOSSIER__DOSSIER_WITHDRAWN__INIT;
+	struct order o;
+
+	(void)state;
+	open_order(&o);
+	say_exempted(&o, 0, 4);
+	wait_cancelled(&o);
+	assert_int_equal(of_dossier("count(*)", &o), 1);
+	open_order(&o);
+	event.code = o.dossier;
+	peer_publish(rig.dossier, "dossier.withdrawn", o.dossier, 4, &event.base);
+	wait_cancelled(&o);
+	assert_int_equal(events("payment.order_cancelled", o.id), 1);
+}
+
+/* Paid before payment heard of the exemption: no second order. */
+static void test_exempted_when_paid(void **state)
+{
+	struct order o, mark;
+
+	(void)state;
+	open_order(&o);
+	assert_int_equal(pay(o.reference, "6002", FEE_VND), 0);
+	say_exempted(&o, FEE_VND - 3000, 4);
+	open_order(&mark); /* comes behind it */
+	assert_int_equal(of_dossier("count(*)", &o), 1);
+	assert_int_equal(of_dossier("max(state)", &o), 2);
+	assert_int_equal(events("payment.order_cancelled", o.id), 0);
+}
+
 /* Last: an order nobody pays ends by the business clock. */
 static void test_expiry(void **state)
 {
@@ -536,6 +619,9 @@ int main(void)
 		cmocka_unit_test(test_ledger),
 		cmocka_unit_test(test_ledger_cannot_be_bent),
 		cmocka_unit_test(test_crash_points),
+		cmocka_unit_test(test_exempted_in_part),
+		cmocka_unit_test(test_exempted_or_withdrawn),
+		cmocka_unit_test(test_exempted_when_paid),
 		cmocka_unit_test(test_expiry),
 	};
 

@@ -230,20 +230,6 @@ static void test_channels(void **state)
 	}
 }
 
-static void test_fees(void **state)
-{
-	struct sample s;
-
-	(void)state;
-	make_sample(&s);
-	assert_int_equal(rules_fee_vnd(&s.p, DOSSIER__CHANNEL__CHANNEL_COUNTER, 1), 58000);
-	assert_int_equal(rules_fee_vnd(&s.p, DOSSIER__CHANNEL__CHANNEL_POST, 3), 50000 + 3 * 8000);
-	assert_int_equal(rules_fee_vnd(&s.p, DOSSIER__CHANNEL__CHANNEL_OWN_PORTAL, 3), 3 * 8000);
-	assert_int_equal(rules_fee_vnd(&s.p, DOSSIER__CHANNEL__CHANNEL_NATIONAL_PORTAL, 1), 8000);
-	s.p.n_fees = 0; /* from before fees had items: the one amount, per quantity */
-	assert_int_equal(rules_fee_vnd(&s.p, DOSSIER__CHANNEL__CHANNEL_OWN_PORTAL, 2), 116000);
-}
-
 /* --- values --- */
 
 /* What the form says of one value of one field; "" when it is taken. */
@@ -459,9 +445,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_procedures), cmocka_unit_test(test_channels),
-		cmocka_unit_test(test_fees),       cmocka_unit_test(test_values),
-		cmocka_unit_test(test_text_rules), cmocka_unit_test(test_ranges),
-		cmocka_unit_test(test_date_rules), cmocka_unit_test(test_conditions),
+		cmocka_unit_test(test_values),     cmocka_unit_test(test_text_rules),
+		cmocka_unit_test(test_ranges),     cmocka_unit_test(test_date_rules),
+		cmocka_unit_test(test_conditions),
 	};
 
 	return cmocka_run_group_tests_name("dossier_catalogue", tests, NULL, NULL);

@@ -31,6 +31,8 @@ static const struct {
 	{RULES_SUPPLEMENT, "Supplement", "supplemented"},
 	{RULES_REQUEST_PAYMENT, "RequestPayment", "payment_requested"},
 	{RULES_PAY, "", "resumed"},
+	{RULES_EXEMPT_FEE, "ExemptFee", "fee_exempted"},
+	{RULES_LIFT_PAYMENT, "ExemptFee", "fee_exempted"},
 	{RULES_FORWARD, "Forward", "forwarded"},
 	{RULES_RECEIVE, "Receive", "received"},
 	{RULES_CLAIM, "Claim", "assigned"},

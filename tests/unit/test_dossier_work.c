@@ -69,7 +69,7 @@ static void test_officers_acts(void **state)
 			n++;
 		}
 	}
-	assert_int_equal(n, 12);
+	assert_int_equal(n, 13);
 	assert_false(rules_is_officers(RULES_CLAIM));
 	assert_false(rules_is_officers(RULES_SIGN_OFF)); /* a leader's */
 	assert_false(rules_is_officers(RULES_RETURN));   /* the desk's */
@@ -400,9 +400,10 @@ static void test_answers(void **state)
 /* Acts that change what the applicant has to expect although the state stays. */
 static bool is_told_in_place(enum rules_action action)
 {
-	static const enum rules_action acts[] = {RULES_EXTEND,    RULES_RECOUNT,
-						 RULES_HAND_OVER, RULES_COMPLAIN,
-						 RULES_PAY,       RULES_ANSWER_COMPLAINT};
+	static const enum rules_action acts[] = {
+		RULES_EXTEND,          RULES_RECOUNT,    RULES_HAND_OVER,
+		RULES_COMPLAIN,        RULES_PAY,        RULES_ANSWER_COMPLAINT,
+		RULES_REQUEST_PAYMENT, RULES_EXEMPT_FEE, RULES_EXPIRE};
 
 	for (size_t i = 0; i < ARRAY_LEN(acts); i++)
 		if (acts[i] == action)
@@ -444,6 +445,9 @@ static void test_notice_choice(void **state)
 	assert_string_equal(rules_notice(RULES_PAY, 7, 7)->name, "paid_late");
 	assert_string_equal(rules_notice(RULES_EXPIRE, 5, 3)->name, "refused");
 	assert_string_equal(rules_notice(RULES_EXPIRE, 6, 8)->name, "stopped");
+	assert_string_equal(rules_notice(RULES_EXPIRE, 9, 9)->name, "payment_expired");
+	assert_int_equal(rules_notice(RULES_EXEMPT_FEE, 6, 6)->date, RULES_TELL_NOTHING);
+	assert_int_equal(rules_notice(RULES_LIFT_PAYMENT, 6, 4)->date, RULES_TELL_DUE);
 	assert_int_equal(rules_notice(RULES_REQUEST_SUPPLEMENT, 2, 5)->date, RULES_TELL_REPLY_BY);
 	assert_null(rules_notice(RULES_CLAIM, 4, 4));
 }
