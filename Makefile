@@ -198,11 +198,10 @@ build/fuzz/liblgsp.a: $(FUZZ_COMMON_O) $(FUZZ_GEN_O)
 
 FUZZ_RUNS ?= 1000000
 FUZZ_S ?= 0
+FUZZ_JOBS ?= $(shell nproc)
 .PHONY: fuzz
-fuzz: $(patsubst %,build/fuzz/fuzz_%,$(FUZZ)) ## run each fuzz target FUZZ_RUNS times (1000000), FUZZ_S seconds at most
-	@set -e; for f in $(FUZZ); do mkdir -p build/fuzz/corpus/$$f tests/fuzz/corpus/$$f; echo "  $$f"; \
-		build/fuzz/fuzz_$$f -runs=$(FUZZ_RUNS) -max_total_time=$(FUZZ_S) -entropic=0 -verbosity=0 -print_final_stats=1 \
-			-artifact_prefix=build/fuzz/$$f- build/fuzz/corpus/$$f tests/fuzz/corpus/$$f; done
+fuzz: $(patsubst %,build/fuzz/fuzz_%,$(FUZZ)) ## run each fuzz target FUZZ_RUNS times (1000000), FUZZ_S seconds at most, in FUZZ_JOBS processes
+	@tests/fuzz/run $(FUZZ_RUNS) $(FUZZ_S) $(FUZZ_JOBS) $(FUZZ)
 
 .PHONY: test-bins
 test-bins: $(TEST_BINS) $(REPLAY_BINS)

@@ -7,6 +7,12 @@
 
 #include "common/base/base.h"
 
+#ifdef __has_feature /* clang's way to say it */
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+
 /* Under AddressSanitizer every piece is a block of its own, so that it sees overruns. */
 #ifdef __SANITIZE_ADDRESS__
 #define BLOCK_MIN 0

@@ -10,6 +10,7 @@
 #include "common/base/err.h"
 
 #define METRICS_MAX 4096
+#define BUCKETS     1024 /* of the table by name and labels */
 
 enum kind { COUNTER, GAUGE, HISTOGRAM };
 
@@ -27,6 +28,7 @@ static const struct {
 };
 
 struct metric {
+	struct metric *next_in_bucket;
 	enum kind kind;
 	char *name, *labels, *help;
 	_Atomic int64_t value; /* histograms: observations */
@@ -37,12 +39,26 @@ struct metric {
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct metric *registry[METRICS_MAX + 1]; /* + the overflow metric */
 static size_t n_metrics;
+static struct metric *buckets[BUCKETS];
+
+static struct metric **bucket_of(const char *name, const char *labels)
+{
+	uint32_t h = 2166136261u; /* FNV-1a */
+
+	for (; *name; name++)
+		h = (h ^ (unsigned char)*name) * 16777619u;
+	for (; *labels; labels++)
+		h = (h ^ (unsigned char)*labels) * 16777619u;
+	return &buckets[h % BUCKETS];
+}
 
 static struct metric *metric_new(enum kind kind, const char *name, const char *labels,
 				 const char *help)
 {
-	struct metric *m = base_alloc(sizeof(*m));
+	struct metric *m = base_alloc(sizeof(*m)), **bucket = bucket_of(name, labels);
 
+	m->next_in_bucket = *bucket;
+	*bucket = m;
 	m->kind = kind;
 	m->name = base_strdup(name);
 	m->labels = base_strdup(labels);
@@ -55,11 +71,11 @@ static struct metric *metric_new(enum kind kind, const char *name, const char *l
 
 static struct metric *metric_find(const char *name, const char *labels)
 {
-	for (size_t i = 0; i < n_metrics; i++)
-		if (strcmp(registry[i]->name, name) == 0 &&
-		    strcmp(registry[i]->labels, labels) == 0)
-			return registry[i];
-	return NULL;
+	struct metric *m = *bucket_of(name, labels);
+
+	while (m && (strcmp(m->name, name) != 0 || strcmp(m->labels, labels) != 0))
+		m = m->next_in_bucket;
+	return m;
 }
 
 static struct metric *metric_get(enum kind kind, const char *name, const char *labels,

@@ -8,7 +8,7 @@
 
 #define SLOTS       2048 /* x 20 ms = 41 s; longer deadlines pass by and stay */
 #define RANDOM_POOL 4096
-#define ID_BITS     14
+#define ID_BITS_MAX 14  /* of the hash of message ids */
 #define CALLER_ROOM 192 /* a member and a short subject */
 
 struct pending_table {
@@ -17,12 +17,23 @@ struct pending_table {
 	struct pending **entries;
 	struct pending_list free_list;
 	struct pending_list wheel[SLOTS];
-	struct pending *by_id[1 << ID_BITS];
+	struct pending **by_id;
+	unsigned id_bits;
 	uint64_t id_keys[2];
 	int64_t swept; /* tick up to which the wheel was swept */
 	uint8_t pool[RANDOM_POOL];
 	size_t pool_left;
 };
+
+/* No more buckets than requests. */
+static unsigned id_bits_for(uint32_t max)
+{
+	unsigned bits = 1;
+
+	while (bits < ID_BITS_MAX && 1u << bits < max)
+		bits++;
+	return bits;
+}
 
 struct pending_table *pending_table_new(uint32_t max)
 {
@@ -30,6 +41,8 @@ struct pending_table *pending_table_new(uint32_t max)
 
 	t->max = max;
 	t->entries = base_alloc(max * sizeof(*t->entries));
+	t->id_bits = id_bits_for(max);
+	t->by_id = base_alloc(sizeof(*t->by_id) << t->id_bits);
 	TAILQ_INIT(&t->free_list);
 	crypt_random(t->id_keys, sizeof(t->id_keys));
 	for (unsigned i = 0; i < SLOTS; i++)
@@ -49,6 +62,7 @@ void pending_table_free(struct pending_table *t)
 		free(t->entries[i]);
 	}
 	free(t->entries);
+	free(t->by_id);
 	free(t);
 }
 
@@ -97,7 +111,7 @@ static struct pending **bucket_of(struct pending_table *t, const uint8_t id[stat
 
 	memcpy(half, id, sizeof(half));
 	half[0] = half[0] * (t->id_keys[0] | 1) ^ half[1] * (t->id_keys[1] | 1);
-	return &t->by_id[half[0] >> (64 - ID_BITS)];
+	return &t->by_id[half[0] >> (64 - t->id_bits)];
 }
 
 static void unlink_id(struct pending_table *t, struct pending *p)

@@ -7,7 +7,6 @@
 #include "common/base/clock.h"
 
 #define PROBES 8
-#define OTHER  TOP_ROWS /* the row of those without a place */
 
 struct cell {
 	int64_t second; /* since boot; older than a minute: stale */
@@ -17,27 +16,39 @@ struct cell {
 };
 
 struct row {
-	const char *member; /* NULL: free */
+	struct row *next; /* of all */
+	const char *member;
 	char service[BUS_NAME_MAX];
 	char method[RECORD_METHOD_MAX];
 	int64_t last; /* second */
 	struct cell cells[TOP_SECONDS];
 };
 
+/* A row has memory once it is used. */
 struct top {
-	struct row rows[TOP_ROWS + 1];
+	struct row *rows[TOP_ROWS]; /* by hash */
+	struct row *all, *other;
 };
 
 struct top *top_new(void)
 {
 	struct top *t = base_alloc(sizeof(*t));
 
-	t->rows[OTHER].member = "";
+	t->all = t->other = base_alloc(sizeof(struct row));
+	t->other->member = "";
 	return t;
 }
 
 void top_free(struct top *t)
 {
+	if (!t)
+		return;
+	while (t->all) {
+		struct row *next = t->all->next;
+
+		free(t->all);
+		t->all = next;
+	}
 	free(t);
 }
 
@@ -48,30 +59,40 @@ static uint32_t hash_text(uint32_t h, const char *s)
 	return h;
 }
 
+static struct row *row_new(struct top *t)
+{
+	struct row *r = base_alloc(sizeof(*r));
+
+	r->next = t->all;
+	t->all = r;
+	return r;
+}
+
 /* Whoever was silent for a minute gives its place up. */
 static struct row *find_row(struct top *t, const char *member, const char *service,
 			    const char *method, int64_t second)
 {
 	uint32_t h =
 		hash_text(hash_text((uint32_t)(uintptr_t)member * 2654435761u, service), method);
-	struct row *free_row = NULL;
+	struct row **place = NULL;
 
 	for (unsigned i = 0; i < PROBES; i++) {
-		struct row *r = &t->rows[(h + i) % TOP_ROWS];
+		struct row **r = &t->rows[(h + i) % TOP_ROWS];
 
-		if (r->member == member && strcmp(r->method, method) == 0 &&
-		    strcmp(r->service, service) == 0)
-			return r;
-		if (!free_row && (!r->member || second - r->last >= TOP_SECONDS))
-			free_row = r;
+		if (*r && (*r)->member == member && strcmp((*r)->method, method) == 0 &&
+		    strcmp((*r)->service, service) == 0)
+			return *r;
+		if (!place && (!*r || second - (*r)->last >= TOP_SECONDS))
+			place = r;
 	}
-	if (!free_row)
-		return &t->rows[OTHER];
-	memset(free_row, 0, sizeof(*free_row));
-	free_row->member = member;
-	strcpy(free_row->service, service); /* both are bounded alike in struct record */
-	strcpy(free_row->method, method);
-	return free_row;
+	if (!place)
+		return t->other;
+	if (!*place)
+		*place = row_new(t);
+	**place = (struct row){.next = (*place)->next, .member = member};
+	strcpy((*place)->service, service); /* both are bounded alike in struct record */
+	strcpy((*place)->method, method);
+	return *place;
 }
 
 void top_note(struct top *t, const struct record *r, int64_t took_us, int64_t now_us)
@@ -124,10 +145,8 @@ unsigned top_read(const struct top *t, unsigned seconds, int64_t now_us, struct 
 	CLEANUP_FREE struct top_row *all = base_alloc((TOP_ROWS + 1) * sizeof(*all));
 	unsigned n = 0;
 
-	for (unsigned i = 0; i <= TOP_ROWS; i++) {
-		if (!t->rows[i].member)
-			continue;
-		all[n] = sum(&t->rows[i], seconds, now_us / CLOCK_US_PER_S);
+	for (const struct row *r = t->all; r; r = r->next) {
+		all[n] = sum(r, seconds, now_us / CLOCK_US_PER_S);
 		n += all[n].requests > 0;
 	}
 	qsort(all, n, sizeof(*all), more_requests_first);
@@ -141,8 +160,8 @@ uint64_t top_of_member(const struct top *t, const char *member, unsigned seconds
 {
 	uint64_t requests = 0;
 
-	for (unsigned i = 0; i < TOP_ROWS; i++)
-		if (t->rows[i].member == member)
-			requests += sum(&t->rows[i], seconds, now_us / CLOCK_US_PER_S).requests;
+	for (const struct row *r = t->all; r; r = r->next)
+		if (r->member == member)
+			requests += sum(r, seconds, now_us / CLOCK_US_PER_S).requests;
 	return requests;
 }
