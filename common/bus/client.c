@@ -399,18 +399,19 @@ static void on_frames(struct endpoint *ep, struct frames *f)
 	arena_done(&arena);
 }
 
-static void on_ready(void *arg, int budget)
+static bool on_ready(void *arg, int budget)
 {
 	struct endpoint *ep = arg;
 
-	while (budget-- > 0 && socket_has_input(ep->socket)) {
+	while (budget-- > 0) {
 		struct frames f;
 
-		if (!frames_recv(&f, ep->socket))
-			return;
+		if (!socket_has_input(ep->socket) || !frames_recv(&f, ep->socket))
+			return false;
 		on_frames(ep, &f);
 		frames_done(&f);
 	}
+	return true;
 }
 
 /* --- time --- */

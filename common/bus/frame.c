@@ -93,24 +93,6 @@ int frames_send(struct frames *f, void *socket)
 	return 0;
 }
 
-/* zmq.h takes non-const messages where it only reads. */
-const uint8_t *frame_data(const zmq_msg_t *part)
-{
-	return zmq_msg_data((zmq_msg_t *)(uintptr_t)part);
-}
-
-size_t frame_size(const zmq_msg_t *part)
-{
-	return zmq_msg_size(part);
-}
-
-bool frame_is(const zmq_msg_t *part, const char *text)
-{
-	size_t n = strlen(text);
-
-	return frame_size(part) == n && memcmp(frame_data(part), text, n) == 0;
-}
-
 int frame_command(const zmq_msg_t *part)
 {
 	return frame_size(part) == 1 ? frame_data(part)[0] : -1;

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <zmq.h>
 
 #define FRAMES_MAX 8
@@ -33,12 +34,27 @@ bool frames_move(struct frames *f, zmq_msg_t *part);
  */
 int frames_send(struct frames *f, void *socket);
 
+/* Asked a hundred times per request; zmq.h takes non-const messages where it only reads. */
+static inline const uint8_t *frame_data(const zmq_msg_t *part)
+{
+	return (const uint8_t *)zmq_msg_data((zmq_msg_t *)(uintptr_t)part);
+}
+
+static inline size_t frame_size(const zmq_msg_t *part)
+{
+	return zmq_msg_size(part);
+}
+
 /* The part's bytes are exactly this text. */
-bool frame_is(const zmq_msg_t *part, const char *text);
+static inline bool frame_is(const zmq_msg_t *part, const char *text)
+{
+	size_t n = strlen(text);
+
+	return frame_size(part) == n && memcmp(frame_data(part), text, n) == 0;
+}
+
 /* The command byte of a one-byte part; -1 otherwise. */
 int frame_command(const zmq_msg_t *part);
-const uint8_t *frame_data(const zmq_msg_t *part);
-size_t frame_size(const zmq_msg_t *part);
 /* A part with a copy of n bytes. */
 void frame_copy(zmq_msg_t *part, const void *p, size_t n);
 

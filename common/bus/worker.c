@@ -191,7 +191,7 @@ static void link_back_off(struct link *l)
 	l->backoff_us = l->backoff_us * 2 < BACKOFF_MAX_US ? l->backoff_us * 2 : BACKOFF_MAX_US;
 }
 
-static void on_ready(void *arg, int budget);
+static bool on_ready(void *arg, int budget);
 
 static int link_open(struct link *l)
 {
@@ -500,18 +500,19 @@ static void on_frames(struct link *l, struct frames *f)
 	}
 }
 
-static void on_ready(void *arg, int budget)
+static bool on_ready(void *arg, int budget)
 {
 	struct link *l = arg;
 
-	while (budget-- > 0 && l->socket && socket_has_input(l->socket)) {
+	while (budget-- > 0) {
 		struct frames f;
 
-		if (!frames_recv(&f, l->socket))
-			return;
+		if (!l->socket || !socket_has_input(l->socket) || !frames_recv(&f, l->socket))
+			return false;
 		on_frames(l, &f);
 		frames_done(&f);
 	}
+	return true;
 }
 
 /* --- life --- */

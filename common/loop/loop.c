@@ -11,6 +11,7 @@
 #define TIMER_MAGIC  0x74696d72u
 #define SOCKET_MAGIC 0x736f636bu
 #define BUDGET       256
+#define ALL_TURNS    16 /* so often every socket is read, whatever is known of it */
 
 struct post {
 	struct post *next;
@@ -36,11 +37,11 @@ struct loop_socket {
 	uv_poll_t handle;
 	bool (*has_input)(void *socket);
 	void *socket;
-	void (*on_ready)(void *arg, int budget);
+	bool (*on_ready)(void *arg, int budget);
 	void *arg;
 	struct loop *loop;
 	struct loop_socket *next;
-	bool removed;
+	bool ready, removed;
 };
 
 struct loop {
@@ -61,6 +62,7 @@ struct loop {
 
 	struct loop_timer *timers;
 	struct loop_socket *sockets;
+	unsigned turns;
 
 	uint64_t turn_ns, idle_ns; /* clock and idle time when the former turn ended */
 	int64_t lag_us;
@@ -117,18 +119,20 @@ void loop_stop(struct loop *loop)
 
 /* --- ZeroMQ sockets --- */
 
-/* The descriptor only ends the wait in epoll; what to read is asked of the socket. */
 static void on_edge(uv_poll_t *handle, int status, int events)
 {
-	(void)handle;
+	struct loop_socket *s = handle->data;
+
 	(void)status;
 	(void)events;
+	s->ready = true;
 }
 
+/* Each question is a system call or two: no more of them than one needs not to block. */
 static bool any_input(const struct loop *loop)
 {
 	for (struct loop_socket *s = loop->sockets; s; s = s->next)
-		if (s->has_input(s->socket))
+		if (s->ready || (s->ready = s->has_input(s->socket)))
 			return true;
 	return false;
 }
@@ -161,15 +165,16 @@ static void on_prepare(uv_prepare_t *handle)
 static void on_check(uv_check_t *handle)
 {
 	struct loop *loop = handle->data;
+	bool all = ++loop->turns % ALL_TURNS == 0;
 
 	/* A removed socket's memory lives until the closing phase, so next stays readable. */
 	for (struct loop_socket *s = loop->sockets; s; s = s->next)
-		if (!s->removed && s->has_input(s->socket))
-			s->on_ready(s->arg, BUDGET);
+		if (!s->removed && (s->ready || all))
+			s->ready = s->on_ready(s->arg, BUDGET);
 }
 
 struct loop_socket *loop_socket_add(struct loop *loop, int fd, bool (*has_input)(void *socket),
-				    void *socket, void (*on_ready)(void *arg, int budget),
+				    void *socket, bool (*on_ready)(void *arg, int budget),
 				    void *arg)
 {
 	struct loop_socket *s = base_alloc(sizeof(*s)), **end = &loop->sockets;

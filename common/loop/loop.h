@@ -7,10 +7,12 @@
  * (foreign handles of loop_uv() too: their memory must last until then) and runs the loop dry.
  * loop_new() ignores SIGPIPE.
  *
- * ZeroMQ: ZMQ_FD is edge-triggered, and any zmq call may swallow the edge. So the fd only wakes the
- * loop; before it blocks, a prepare handle asks every socket for ZMQ_POLLIN and keeps the loop
- * spinning through an idle handle; a check handle drains sockets in the order they were added, up
- * to a budget each, so that replies are read before new requests.
+ * ZeroMQ: ZMQ_FD is edge-triggered, and any zmq call may swallow the edge. So before the loop
+ * blocks a prepare handle asks the sockets for ZMQ_POLLIN, and keeps the loop spinning through an
+ * idle handle when one has input; a check handle drains those that had an edge or said so, in the
+ * order they were added and up to a budget each, so that replies are read before new requests.
+ * While the loop is too busy to block, a socket whose edge was swallowed is read within a few
+ * turns.
  */
 #ifndef LGSP_LOOP_LOOP_H
 #define LGSP_LOOP_LOOP_H
@@ -52,12 +54,12 @@ void loop_timer_again(struct loop_timer *timer, uint64_t ms);
 void loop_timer_stop(struct loop_timer *timer); /* NULL is fine */
 
 /*
- * Watches a ZeroMQ socket. on_ready is called while messages wait, once per turn, and reads at most
- * budget messages (256 is usual) with ZMQ_DONTWAIT. fd: its ZMQ_FD; has_input: asks ZMQ_EVENTS (so
- * that this room needs no zmq.h).
+ * Watches a ZeroMQ socket. on_ready is called once per turn, whether messages wait or not, and
+ * reads at most budget messages (256 is usual) with ZMQ_DONTWAIT; true: it read one. fd: its
+ * ZMQ_FD; has_input: asks ZMQ_EVENTS (so that this room needs no zmq.h).
  */
 struct loop_socket *loop_socket_add(struct loop *loop, int fd, bool (*has_input)(void *socket),
-				    void *socket, void (*on_ready)(void *arg, int budget),
+				    void *socket, bool (*on_ready)(void *arg, int budget),
 				    void *arg);
 void loop_socket_remove(struct loop_socket *s); /* NULL is fine; before zmq_close() */
 

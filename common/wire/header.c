@@ -333,6 +333,14 @@ void header_trace_id(const char *traceparent, char out[static 33])
 	out[TRACE_ID_LEN] = '\0';
 }
 
+void header_request_trace_id(const Bus__RequestHeader *header, char out[static 33])
+{
+	size_t n = header->traceparent[0] ? TRACE_ID_LEN : 0;
+
+	memcpy(out, header->traceparent + (n ? TRACE_ID_AT : 0), n);
+	out[n] = '\0';
+}
+
 void header_new_traceparent(char out[static 56])
 {
 	uint8_t random[24];

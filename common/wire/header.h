@@ -49,6 +49,8 @@ int header_to_error(const Bus__ReplyHeader *header, struct err *err);
 /* Fills out[33] with the trace id of a traceparent, or "" when it is not one (W3C Trace Context).
  */
 void header_trace_id(const char *traceparent, char out[static 33]);
+/* The same of a header that header_read_request() took, without looking at it again. */
+void header_request_trace_id(const Bus__RequestHeader *header, char out[static 33]);
 /* A fresh traceparent, sampled, into out[56]. */
 void header_new_traceparent(char out[static 56]);
 

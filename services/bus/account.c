@@ -65,7 +65,7 @@ void account_header(struct broker *b, const Bus__RequestHeader *h)
 	copy_text(r->purpose, sizeof(r->purpose), h->purpose);
 	if (h->on_behalf_of)
 		copy_text(r->subject, sizeof(r->subject), h->on_behalf_of->subject);
-	header_trace_id(h->traceparent, r->trace_id);
+	header_request_trace_id(h, r->trace_id);
 	r->attempt = h->attempt;
 }
 

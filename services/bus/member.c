@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "common/base/base.h"
-#include "common/base/clock.h"
 #include "common/wire/header.h"
 #include "services/bus/broker.h"
 
@@ -136,14 +135,15 @@ static int check_request(struct broker *b, const struct member_key *key, const c
 }
 
 /* The header as received; one without a trace gets a new one behind it (field 6). */
-static void take_header(struct pending *p, const Bus__RequestHeader *h, zmq_msg_t *frame)
+static void take_header(const struct broker *b, struct pending *p, const Bus__RequestHeader *h,
+			zmq_msg_t *frame)
 {
 	char traceparent[56];
 	size_t n = frame_size(frame);
 	uint8_t *bytes;
 
 	if (*h->traceparent || n + 2 + TRACEPARENT_BYTES > HEADER_MAX_BYTES) {
-		header_trace_id(h->traceparent, p->trace_id);
+		memcpy(p->trace_id, b->record.trace_id, sizeof(p->trace_id));
 		zmq_msg_move(&p->header, frame);
 		return;
 	}
@@ -171,7 +171,7 @@ static int make_caller(struct broker *b, struct pending *p, const char *service,
 	int rc;
 
 	caller.member = p->member->name;
-	caller.arrival_us = clock_wall_us();
+	caller.arrival_us = b->now_us + b->wall_offset_us;
 	caller.on_behalf_of = h->on_behalf_of;
 	if (rights_is_feed_method(h->method)) {
 		const struct rights_question q = question_of(b, service, h);
@@ -257,7 +257,7 @@ static int accept_request(struct broker *b, const struct peer *from, struct memb
 		return b->err.status;
 	rc = make_caller(b, p, name, h);
 	if (rc == 0) {
-		take_header(p, h, rf->header);
+		take_header(b, p, h, rf->header);
 		if (rf->body)
 			zmq_msg_move(&p->body, rf->body);
 		account_accepted(b, p);

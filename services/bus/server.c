@@ -142,22 +142,20 @@ static void on_deadlines(void *arg)
 	srv->deadlines = NULL;
 }
 
-static void on_ready(void *arg, int budget)
+static bool on_ready(void *arg, int budget)
 {
 	struct side *side = arg;
 	struct broker *b = side->server->broker;
+	struct frames f;
 
-	while (budget-- > 0) {
-		struct frames f;
-
-		if (!frames_recv(&f, side->socket))
-			break;
+	for (; budget > 0 && frames_recv(&f, side->socket); budget--) {
 		b->now_us = clock_mono_us();
 		on_frames(side, &f);
 		frames_done(&f);
 	}
 	if (pending_count(b->pending) > 0)
 		arm_deadlines(side->server);
+	return budget == 0;
 }
 
 static int send_frames(void *arg, enum broker_side side, struct frames *f)

@@ -364,7 +364,7 @@ static void on_send_timer(void *arg)
 		sched_yield();
 }
 
-static void on_ready(void *arg, int budget)
+static bool on_ready(void *arg, int budget)
 {
 	struct bridge *b = arg;
 	uint32_t number;
@@ -386,6 +386,7 @@ static void on_ready(void *arg, int budget)
 		loop_timer_stop(b->sender);
 		b->sender = loop_timer_start(b->loop, 0, 0, on_send_timer, b);
 	}
+	return n == budget;
 }
 
 static void bridge_loses_no_message_sent_from_timers(void **state)
@@ -442,6 +443,61 @@ static void budget_leaves_turns_to_others(void **state)
 	zmq_ctx_term(b.ctx);
 }
 
+static bool always(void *socket)
+{
+	(void)socket;
+	return true;
+}
+
+static bool on_busy(void *arg, int budget)
+{
+	(void)budget;
+	++*(int *)arg;
+	return true;
+}
+
+static bool on_swallowed(void *arg, int budget)
+{
+	struct bridge *b = arg;
+	char byte;
+
+	(void)budget;
+	if (zmq_recv(b->near, &byte, 1, ZMQ_DONTWAIT) == 1) {
+		b->received++;
+		loop_stop(b->loop);
+	}
+	return false;
+}
+
+/* Beside a socket that never lets the loop block. */
+static void swallowed_edge_is_found_by_a_busy_loop(void **state)
+{
+	struct bridge b = {.loop = loop_with_deadline(), .ctx = zmq_ctx_new()};
+	void *other = zmq_socket(b.ctx, ZMQ_PAIR);
+	struct loop_socket *busy;
+	int turns = 0;
+
+	(void)state;
+	b.near = zmq_socket(b.ctx, ZMQ_PAIR);
+	b.far = zmq_socket(b.ctx, ZMQ_PAIR);
+	assert_int_equal(zmq_bind(b.near, "inproc://bridge"), 0);
+	assert_int_equal(zmq_connect(b.far, "inproc://bridge"), 0);
+	assert_int_equal(zmq_send(b.far, "x", 1, ZMQ_DONTWAIT), 1);
+	assert_true(zmq_has_input(b.near));
+	busy = loop_socket_add(b.loop, zmq_fd(other), always, other, on_busy, &turns);
+	b.watch = loop_socket_add(b.loop, zmq_fd(b.near), zmq_has_input, b.near, on_swallowed, &b);
+	loop_run(b.loop);
+	assert_int_equal(b.received, 1);
+	assert_in_range(turns, 1, 20);
+	loop_socket_remove(busy);
+	loop_socket_remove(b.watch);
+	loop_free(b.loop);
+	zmq_close(other);
+	zmq_close(b.near);
+	zmq_close(b.far);
+	zmq_ctx_term(b.ctx);
+}
+
 struct removal {
 	struct loop *loop;
 	void *sockets[3];
@@ -459,16 +515,18 @@ static void remove_all(struct removal *r, int who)
 	loop_stop(r->loop);
 }
 
-static void on_ready_0(void *arg, int budget)
+static bool on_ready_0(void *arg, int budget)
 {
 	(void)budget;
 	remove_all(arg, 0);
+	return true;
 }
 
-static void on_ready_other(void *arg, int budget)
+static bool on_ready_other(void *arg, int budget)
 {
 	(void)budget;
 	remove_all(arg, 1);
+	return true;
 }
 
 static void sockets_may_be_removed_from_a_callback(void **state)
@@ -512,6 +570,7 @@ int main(void)
 		cmocka_unit_test(second_termination_ends_the_process),
 		cmocka_unit_test(bridge_loses_no_message_sent_from_timers),
 		cmocka_unit_test(budget_leaves_turns_to_others),
+		cmocka_unit_test(swallowed_edge_is_found_by_a_busy_loop),
 		cmocka_unit_test(sockets_may_be_removed_from_a_callback),
 	};
 

@@ -194,6 +194,7 @@ static void test_frames_refused(void **state)
 
 static void test_trace_ids(void **state)
 {
+	Bus__RequestHeader header = BUS__REQUEST_HEADER__INIT;
 	char id[33];
 	char fresh[56];
 	char again[56];
@@ -211,6 +212,12 @@ static void test_trace_ids(void **state)
 	assert_string_not_equal(fresh, again);
 	header_trace_id(fresh, id);
 	assert_memory_equal(id, fresh + 3, 32);
+	header.traceparent = fresh;
+	header_request_trace_id(&header, again);
+	assert_string_equal(again, id);
+	header.traceparent = "";
+	header_request_trace_id(&header, again);
+	assert_string_equal(again, "");
 }
 
 static int reply_round_trip(const struct err *in, struct err *out)
