@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "common/base/identity.h"
+#include "common/wire/pb.h"
 #include "services/dossier/intake.h"
 
 static const struct db_stmt insert_dossier = {
@@ -20,18 +21,18 @@ static const struct db_stmt insert_filing = {
 	" filer_is_citizen, secret_salt, secret_hash, relation, filer_name, filer_number,"
 	" authorisation, authorisation_reference, identity_method, identity_level,"
 	" identity_reference, identity_number, identity_at, identity_verified,"
-	" national_code, content_sha256, suspected)"
+	" national_code, content_sha256, suspected, handed_in, handed_in_version)"
 	" SELECT u.code, u.kind, u.number, u.name, u.phone, u.address, u.owner_key,"
 	" u.names::text[], u.answers::text[], u.filer, u.is_citizen, u.salt, u.hash,"
 	" u.relation, u.filer_name, u.filer_number, u.authorisation, u.reference, u.method,"
 	" u.level, u.id_reference, u.id_number, u.id_at, u.verified, u.national, u.content,"
-	" u.suspected"
+	" u.suspected, u.handed_in, u.version"
 	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,"
-	" $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27)"
+	" $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29)"
 	" AS u (code, kind, number, name, phone, address, owner_key, names, answers, filer,"
 	" is_citizen, salt, hash, relation, filer_name, filer_number, authorisation,"
 	" reference, method, level, id_reference, id_number, id_at, verified, national,"
-	" content, suspected)"};
+	" content, suspected, handed_in, version)"};
 
 static const struct db_stmt insert_history = {
 	"INSERT INTO history (version, state, note, dossier, action, actor, member, roles,"
@@ -44,11 +45,7 @@ static const struct db_stmt insert_suspicions = {
 
 static const struct db_stmt insert_component = {
 	"INSERT INTO component (dossier, code, ordinal, paper_copies, held_record,"
-	" held_source, reused, demanded, file_ids)"
-	" SELECT u.dossier, u.code, u.ordinal, u.papers, u.held, u.source, u.reused,"
-	" u.demanded, u.file_ids::text[] FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9)"
-	" AS u (dossier, code, ordinal, papers, held, source, reused, demanded,"
-	" file_ids)"};
+	" held_source, reused, demanded) SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)"};
 
 static const struct db_stmt insert_file = {
 	"INSERT INTO component_file (dossier, component, file_id, ordinal, sha256)"
@@ -61,22 +58,54 @@ static int no_room(struct call *c)
 
 static void add_dossier(struct call *c, const struct filing *f)
 {
+	const Dossier__SubmitRequest *in = f->in;
+
+	tx_add_row(c, &insert_dossier, DB_TEXT(f->code), DB_TEXT(f->procedure->code),
+		   DB_INT4(f->procedure->version), DB_TEXT(in->agency_code), DB_TEXT(f->competent),
+		   DB_TEXT(in->supporting_agency_code), DB_INT4(in->channel), DB_TIME(c->now_us),
+		   DB_TEXT(dossier_nfc(c, in->applicant->name)),
+		   DB_BOOL(strcmp(f->procedure->data_class, "basic") != 0),
+		   DB_TIME(f->answer_due_us));
+}
+
+/* What is read with the filing: its components, whether anything was handed in for them or not. */
+static int pack_handed_in(struct call *c, const struct filing *f, uint8_t **ret, size_t *ret_n)
+{
+	Dossier__HandedIn out = DOSSIER__HANDED_IN__INIT;
+	size_t n = f->procedure->n_components;
+	Dossier__ComponentInput *list = arena_calloc(c->arena, n, sizeof(*list));
+
+	out.components = arena_calloc(c->arena, n, sizeof(out.components[0]));
+	if (!list || !out.components)
+		return no_room(c);
+	for (size_t i = 0; i < n; i++) {
+		const struct rules_component *r = &f->components[i];
+
+		dossier__component_input__init(&list[i]);
+		if (r->input)
+			list[i] = *r->input;
+		list[i].code = r->component->code;
+		list[i].demanded = r->demanded;
+		out.components[out.n_components++] = &list[i];
+	}
+	return pb_pack(&out.base, c->arena, ret, ret_n, &c->err);
+}
+
+static int add_filing(struct call *c, const struct filing *f)
+{
 	static const Dossier__Identity nobody = DOSSIER__IDENTITY__INIT;
 	static const Dossier__Filer oneself = DOSSIER__FILER__INIT;
 	const Dossier__SubmitRequest *in = f->in;
 	const Dossier__Applicant *a = in->applicant;
 	const Dossier__Identity *id = in->identity ? in->identity : &nobody;
 	const Dossier__Filer *by = rules_represented(in) ? in->filer : &oneself;
-	uint8_t salt[RECEIPT_SALT_BYTES], hash[CRYPT_SHA256_BYTES];
+	uint8_t salt[RECEIPT_SALT_BYTES], hash[CRYPT_SHA256_BYTES], *handed_in;
+	size_t n_handed_in;
 
+	if (pack_handed_in(c, f, &handed_in, &n_handed_in) < 0)
+		return c->err.status;
 	crypt_random(salt, sizeof(salt));
 	receipt_hash(salt, f->secret, hash);
-	tx_add_row(c, &insert_dossier, DB_TEXT(f->code), DB_TEXT(f->procedure->code),
-		   DB_INT4(f->procedure->version), DB_TEXT(in->agency_code), DB_TEXT(f->competent),
-		   DB_TEXT(in->supporting_agency_code), DB_INT4(in->channel), DB_TIME(c->now_us),
-		   DB_TEXT(dossier_nfc(c, a->name)),
-		   DB_BOOL(strcmp(f->procedure->data_class, "basic") != 0),
-		   DB_TIME(f->answer_due_us));
 	tx_add_row(c, &insert_filing, DB_TEXT(f->code), DB_TEXT(a->kind), DB_TEXT(a->number),
 		   DB_TEXT(dossier_nfc(c, a->name)),
 		   DB_TEXT(identity_phone_normal(c->arena, a->phone)),
@@ -91,41 +120,33 @@ static void add_dossier(struct call *c, const struct filing *f)
 		   DB_TEXT(id->number), DB_TIME(id->authenticated_us),
 		   DB_BOOL(rules_identity_verified(in, f->filer)), DB_TEXT(f->national_code),
 		   DB_BYTEA(f->content_sha256, f->national_code[0] ? sizeof(f->content_sha256) : 0),
-		   DB_BOOL(f->n_duplicates > 0));
-	tx_add_row(c, &insert_history, DB_TEXT(f->code), DB_TEXT(rules_action_name(RULES_SUBMIT)),
-		   DB_TEXT(dossier_actor(c)), DB_TEXT(c->caller.member), DB_TEXT(dossier_roles(c)),
-		   DB_TEXT(c->caller.agency), DB_TEXT(in->agency_code), DB_TIME(c->now_us));
-}
-
-static int add_component(struct call *c, const struct filing *f, size_t n)
-{
-	const struct rules_component *r = &f->components[n];
-	const char **ids = arena_calloc(c->arena, f->n_files, sizeof(*ids));
-	size_t n_ids = 0;
-
-	if (!ids)
-		return no_room(c);
-	for (size_t i = 0; i < f->n_files; i++)
-		if (strcmp(f->files[i].component, r->component->code) == 0)
-			ids[n_ids++] = f->files[i].file_id;
-	tx_add_row(c, &insert_component, DB_TEXT(f->code), DB_TEXT(r->component->code),
-		   DB_INT4(n + 1), DB_INT4(r->input ? r->input->paper_copies : 0),
-		   DB_TEXT(r->held ? r->held->record_id : NULL),
-		   DB_TEXT(r->held ? r->held->source : NULL), DB_BOOL(r->reused),
-		   DB_BOOL(r->demanded), DB_TEXTS(ids, n_ids));
+		   DB_BOOL(f->n_duplicates > 0), DB_BYTEA(handed_in, n_handed_in),
+		   DB_INT4(f->procedure->version));
 	return 0;
 }
 
-static int add_parts(struct call *c, const struct filing *f)
+static void add_history(struct call *c, const struct filing *f)
 {
-	for (size_t i = 0; i < f->procedure->n_components; i++)
-		if (add_component(c, f, i) < 0)
-			return c->err.status;
+	tx_add_row(c, &insert_history, DB_TEXT(f->code), DB_TEXT(rules_action_name(RULES_SUBMIT)),
+		   DB_TEXT(dossier_actor(c)), DB_TEXT(c->caller.member), DB_TEXT(dossier_roles(c)),
+		   DB_TEXT(c->caller.agency), DB_TEXT(f->in->agency_code), DB_TIME(c->now_us));
+}
+
+static void add_parts(struct call *c, const struct filing *f)
+{
+	for (size_t i = 0; i < f->procedure->n_components; i++) {
+		const struct rules_component *r = &f->components[i];
+
+		tx_add_row(c, &insert_component, DB_TEXT(f->code), DB_TEXT(r->component->code),
+			   DB_INT4(i + 1), DB_INT4(r->input ? r->input->paper_copies : 0),
+			   DB_TEXT(r->held ? r->held->record_id : NULL),
+			   DB_TEXT(r->held ? r->held->source : NULL), DB_BOOL(r->reused),
+			   DB_BOOL(r->demanded));
+	}
 	for (size_t i = 0; i < f->n_files; i++)
 		tx_add_row(c, &insert_file, DB_TEXT(f->code), DB_TEXT(f->files[i].component),
 			   DB_TEXT(f->files[i].file_id), DB_INT4(i + 1),
 			   DB_TEXT(f->files[i].stat->sha256));
-	return 0;
 }
 
 static void add_filer_facts(const struct filing *f, Dossier__DossierSubmitted *ev)
@@ -204,7 +225,11 @@ int intake_rows(struct call *c, struct filing *f)
 	if (!f->code)
 		return no_room(c);
 	add_dossier(c, f);
-	if (add_parts(c, f) < 0 || add_event(c, f) < 0)
+	if (add_filing(c, f) < 0)
+		return c->err.status;
+	add_history(c, f);
+	add_parts(c, f);
+	if (add_event(c, f) < 0)
 		return c->err.status;
 	if (f->n_duplicates > 0)
 		tx_add(c, &insert_suspicions, DB_TEXT(f->code),

@@ -113,10 +113,8 @@ const struct db_stmt dossier_row = {DOSSIER_ROW
 	" ELSE '{}'::text[] END"
 
 const struct db_stmt read_filed = {APPLICANT " form_names, form_values" FILER
+					     ", handed_in, handed_in_version"
 					     " FROM filing f WHERE f.code = $1"};
-
-const struct db_stmt read_handed_in = {"SELECT code, paper_copies, demanded, file_ids"
-				       " FROM component WHERE dossier = $1 ORDER BY ordinal"};
 
 /* The form as it stands: of the last supplement, or as filed. */
 const struct db_stmt read_filing = {

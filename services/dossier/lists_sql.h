@@ -38,9 +38,9 @@ extern const struct db_stmt lists_stand[LISTS_ORDERS];
 /* $1 code: the parts of a dossier, as Get reads them beside dossier_row (dossier.h). */
 extern const struct db_stmt read_filing;
 extern const struct db_stmt read_components;
-/* As filed; while no supplement was asked for, the same in half the reading. */
+/* As filed, with what was handed in: all there is while no supplement was asked for and the
+ * procedure's version is the same. */
 extern const struct db_stmt read_filed;
-extern const struct db_stmt read_handed_in; /* with the files of each component */
 extern const struct db_stmt read_files;
 extern const struct db_stmt read_history;
 /* $1 code, $2 agency: a row when an opinion was asked of it. */

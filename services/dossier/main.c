@@ -65,7 +65,7 @@ static const struct svc dossier_service = {
 	.n_jobs = ARRAY_LEN(jobs),
 	.env = env,
 	.n_env = ARRAY_LEN(env),
-	.schema_version = 18,
+	.schema_version = 19,
 	.start = start,
 	.stop = stop,
 };

@@ -1,13 +1,14 @@
 /* The whole dossier for the agencies that have it in hand; each reading is recorded. */
 #include <string.h>
 
+#include "common/wire/pb.h"
 #include "services/dossier/legacy.h"
 #include "services/dossier/lists.h"
 
 struct slots {
-	int dossier, filing, components, history;
-	int files; /* 0: with the components */
-	int asked; /* 0: nobody */
+	int dossier, filed, history;
+	int filing, components, files; /* as revised; 0: stands as filed */
+	int asked;                     /* 0: nobody */
 };
 
 static int no_room(struct call *c)
@@ -65,6 +66,7 @@ static int fill_files(struct call *c, int slot, Dossier__ComponentInput *compone
 	return 0;
 }
 
+/* As they stand now, when that may not be what was filed. */
 static int fill_components(struct call *c, int slot, int files, Dossier__Dossier *out)
 {
 	int n = db_rows(&c->tx, slot);
@@ -78,9 +80,7 @@ static int fill_components(struct call *c, int slot, int files, Dossier__Dossier
 		list[i].code = db_get_text(&c->tx, slot, i, 0);
 		list[i].paper_copies = (uint32_t)db_get_int(&c->tx, slot, i, 1);
 		list[i].demanded = db_get_bool(&c->tx, slot, i, 2);
-		if (files == 0)
-			list[i].file_ids = db_get_texts(&c->tx, slot, i, 3, &list[i].n_file_ids);
-		else if (fill_files(c, files, &list[i]) < 0)
+		if (fill_files(c, files, &list[i]) < 0)
 			return c->err.status;
 		out->components[out->n_components++] = &list[i];
 	}
@@ -175,8 +175,26 @@ enum {
 	PROVEN_AT,
 	VERIFIED,
 	NATIONAL_CODE,
-	SUSPECTED
+	SUSPECTED,
+	HANDED_IN, /* of read_filed alone, as the next */
+	HANDED_IN_VERSION
 };
+
+/* As filed: it came with the filing. */
+static int fill_handed_in(struct call *c, int slot, Dossier__Dossier *out)
+{
+	const Dossier__HandedIn *handed_in;
+	ProtobufCMessage *msg;
+	size_t n;
+	const uint8_t *bytes = db_get_bytes(&c->tx, slot, 0, HANDED_IN, &n);
+
+	if (pb_unpack(&dossier__handed_in__descriptor, bytes, n, NULL, c->arena, &msg, &c->err) < 0)
+		return c->err.status;
+	handed_in = (const Dossier__HandedIn *)msg;
+	out->components = handed_in->components;
+	out->n_components = handed_in->n_components;
+	return 0;
+}
 
 static int fill_filer(struct call *c, int slot, Dossier__GetReply *out)
 {
@@ -218,6 +236,18 @@ static int fill_identity(struct call *c, int slot, Dossier__GetReply *out)
 	return 0;
 }
 
+static int fill_parts(struct call *c, const struct slots *s, Dossier__GetReply *out)
+{
+	Dossier__Dossier *o = out->dossier;
+	int filing = s->filing ? s->filing : s->filed;
+
+	if (fill_applicant(c, filing, o) < 0 || fill_form(c, filing, o) < 0 ||
+	    fill_filer(c, filing, out) < 0 || fill_identity(c, filing, out) < 0)
+		return c->err.status;
+	return s->filing ? fill_components(c, s->components, s->files, o)
+			 : fill_handed_in(c, s->filed, o);
+}
+
 static int fill(struct call *c, const struct slots *s, const struct dossier *d,
 		Dossier__GetReply *out)
 {
@@ -228,9 +258,7 @@ static int fill(struct call *c, const struct slots *s, const struct dossier *d,
 	dossier__dossier__init(o);
 	out->dossier = o;
 	fill_dossier(d, o);
-	if (fill_applicant(c, s->filing, o) < 0 || fill_form(c, s->filing, o) < 0 ||
-	    fill_filer(c, s->filing, out) < 0 || fill_identity(c, s->filing, out) < 0 ||
-	    fill_components(c, s->components, s->files, o) < 0)
+	if (fill_parts(c, s, out) < 0)
 		return c->err.status;
 	return fill_history(c, s->history, d->version, out);
 }
@@ -244,32 +272,32 @@ int read_check_right(struct call *c, int asked, struct dossier *d)
 	return reads_check_purpose(c, d->data_class[0] != '\0');
 }
 
-/* What is wanted of the parts is in the row: no supplement asked for, the filing stands as filed.
+/*
+ * What stands may differ from what was filed when a supplement was asked for, and when the dossier
+ * has moved to another version of its procedure, which may have other components.
  */
-static void add_parts(struct call *c, const struct dossier *d, struct slots *s)
+static bool stands_as_filed(const struct call *c, const struct slots *s, const struct dossier *d)
 {
-	if (d->supplements == 0) {
-		s->filing = tx_add(c, &read_filed, DB_TEXT(d->code));
-		s->components = tx_add(c, &read_handed_in, DB_TEXT(d->code));
-	} else {
-		s->filing = tx_add(c, &read_filing, DB_TEXT(d->code));
-		s->components = tx_add(c, &read_components, DB_TEXT(d->code));
-		s->files = tx_add(c, &read_files, DB_TEXT(d->code));
-	}
-	s->history = tx_add(c, &read_history, DB_TEXT(d->code));
-	if (d->opinions > 0)
-		s->asked = tx_add(c, &read_asked, DB_TEXT(d->code), DB_TEXT(c->caller.agency));
+	return d->supplements == 0 &&
+	       db_get_int(&c->tx, s->filed, 0, HANDED_IN_VERSION) == d->procedure_version;
 }
 
-/* The row first: it says whether there is anything to read, and which parts. */
 static int read_whole(struct call *c, const char *code, struct slots *s, struct dossier *d)
 {
 	s->dossier = tx_add(c, &dossier_row, DB_TEXT(code));
+	s->filed = tx_add(c, &read_filed, DB_TEXT(code));
+	s->history = tx_add(c, &read_history, DB_TEXT(code));
 	if (tx_flush(c) < 0)
 		return c->err.status;
 	if (!dossier_read(c, s->dossier, code, d))
 		return err_set(&c->err, &dossier_unknown, "code", code);
-	add_parts(c, d, s);
+	if (!stands_as_filed(c, s, d)) {
+		s->filing = tx_add(c, &read_filing, DB_TEXT(code));
+		s->components = tx_add(c, &read_components, DB_TEXT(code));
+		s->files = tx_add(c, &read_files, DB_TEXT(code));
+	}
+	if (d->opinions > 0)
+		s->asked = tx_add(c, &read_asked, DB_TEXT(code), DB_TEXT(c->caller.agency));
 	return tx_flush(c);
 }
 
@@ -277,7 +305,7 @@ DOSSIER_HANDLER(get, Get)
 {
 	struct call *c = call_of(data);
 	Dossier__GetReply out = DOSSIER__GET_REPLY__INIT;
-	struct slots s = {.files = 0};
+	struct slots s = {.filing = 0};
 	struct dossier d;
 
 	(void)svc;

@@ -33,7 +33,7 @@ int main(void)
 	conn = pg_admin(rig.pg);
 	stock_make(conn, STOCK);
 	measure(conn, "dossier.read.row", stock_row, 1, STOCK_ROW_MAX);
-	measure(conn, "dossier.read.whole", stock_whole, 4, STOCK_WHOLE_MAX);
+	measure(conn, "dossier.read.whole", stock_whole, 3, STOCK_WHOLE_MAX);
 	measure(conn, "dossier.read.inbox", stock_inbox, 1, STOCK_INBOX_MAX);
 	measure(conn, "dossier.read.newest", stock_newest, 1, STOCK_SEARCH_MAX);
 	measure(conn, "dossier.read.name", stock_name, 1, STOCK_SEARCH_MAX);

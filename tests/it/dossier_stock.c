@@ -17,10 +17,9 @@
 
 const struct stock_query stock_row[1] = {{&dossier_row, "text", "stock_code(%d)"}};
 
-const struct stock_query stock_whole[4] = {
+const struct stock_query stock_whole[3] = {
 	{&dossier_row, "text", "stock_code(%d)"},
 	{&read_filed, "text", "stock_code(%d)"},
-	{&read_handed_in, "text", "stock_code(%d)"},
 	{&read_history, "text", "stock_code(%d)"},
 };
 
@@ -71,14 +70,15 @@ static const char *const rows[] = {
 	" CASE state WHEN 10 THEN 3 WHEN 9 THEN 1 ELSE 0 END, name FROM stock ORDER BY i",
 	"INSERT INTO filing (code, applicant_kind, applicant_number, applicant_name,"
 	" applicant_phone, applicant_address, owner_key, form_names, form_values, filer,"
-	" filer_is_citizen, secret_salt, secret_hash)"
+	" filer_is_citizen, secret_salt, secret_hash, handed_in, handed_in_version)"
 	" SELECT code, 'citizen', '0361' || to_char(i / 3, 'FM00000000'), name, '0912345678',"
 	" 'Phường Hạ Long', repeat('a', 64), '{purpose}', '{Vay vốn}', 'clerk', false,"
-	" decode(repeat('00', 16), 'hex'), decode(repeat('00', 32), 'hex') FROM stock ORDER BY i",
+	" decode(repeat('00', 16), 'hex'), decode(repeat('00', 32), 'hex'),"
+	" decode(repeat('00', 94), 'hex'), 1 FROM stock ORDER BY i",
 	"INSERT INTO party (agency, dossier, submitted_at, name_key)"
 	" SELECT agency, code, at, name_fold(name) FROM stock ORDER BY i",
-	"INSERT INTO component (dossier, code, ordinal, paper_copies, reused, demanded, file_ids)"
-	" SELECT code, 'TP' || k, k, 0, false, false, ARRAY[md5(code || k)]"
+	"INSERT INTO component (dossier, code, ordinal, paper_copies, reused, demanded)"
+	" SELECT code, 'TP' || k, k, 0, false, false"
 	" FROM stock, generate_series(1, 2) k ORDER BY i, k",
 	"INSERT INTO history (dossier, version, state, action, actor, member, roles, agency,"
 	" holder_agency, note, at) SELECT code, v, (ARRAY[1,2,4,9,10])[v],"

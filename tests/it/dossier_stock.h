@@ -33,7 +33,7 @@ int stock_rows(void);
 
 /* What is promised, whatever the number of dossiers. */
 extern const struct stock_query stock_row[1];
-extern const struct stock_query stock_whole[4];
+extern const struct stock_query stock_whole[3];
 extern const struct stock_query stock_inbox[1];
 extern const struct stock_query stock_name[1];
 extern const struct stock_query stock_newest[1];

@@ -160,6 +160,44 @@ static void test_whole_life(void **state)
 }
 
 /* One event per version, in order, none with personal data. */
+/* Filed before components stood beside the filing, or taken over: read from their own rows. */
+static void test_filing_from_before(void **state)
+{
+	Dossier__GetReply *kept, *read;
+	char code[64], secret[64], sql[200];
+	struct filing f;
+	struct ask a, before;
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	ask_init(&before, rig.gateway, "dossier");
+	make_filing(&f);
+	file_one(&a, &f, code, secret);
+	assert_int_equal(get_it(&before, &clerk, code, &kept), 0);
+	snprintf(sql, sizeof(sql),
+		 "UPDATE filing SET handed_in = NULL, handed_in_version = 0 WHERE code = '%s'",
+		 code);
+	pg_exec_owner(rig.pg, "dossier", "ALTER TABLE filing DISABLE TRIGGER filing_append_only");
+	pg_exec_owner(rig.pg, "dossier", sql);
+	pg_exec_owner(rig.pg, "dossier", "ALTER TABLE filing ENABLE TRIGGER filing_append_only");
+	assert_int_equal(get_it(&a, &clerk, code, &read), 0);
+	assert_int_equal(kept->dossier->n_components, 2);
+	assert_int_equal(read->dossier->n_components, kept->dossier->n_components);
+	for (size_t i = 0; i < kept->dossier->n_components; i++) {
+		const Dossier__ComponentInput *one = kept->dossier->components[i],
+					      *other = read->dossier->components[i];
+
+		assert_string_equal(one->code, other->code);
+		assert_int_equal(one->paper_copies, other->paper_copies);
+		assert_int_equal(one->n_file_ids, other->n_file_ids);
+		for (size_t j = 0; j < one->n_file_ids; j++)
+			assert_string_equal(one->file_ids[j], other->file_ids[j]);
+	}
+	assert_string_equal(read->dossier->form[0]->value, kept->dossier->form[0]->value);
+	ask_done(&a);
+	ask_done(&before);
+}
+
 static void test_events(void **state)
 {
 	static const char *const types[] = {
@@ -405,11 +443,12 @@ static void test_books(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_whole_life),  cmocka_unit_test(test_events),
-		cmocka_unit_test(test_late),        cmocka_unit_test(test_refused_steps),
-		cmocka_unit_test(test_held_record), cmocka_unit_test(test_payment_parked),
-		cmocka_unit_test(test_due_changed), cmocka_unit_test(test_import),
-		cmocka_unit_test(test_append_only), cmocka_unit_test(test_books),
+		cmocka_unit_test(test_whole_life),     cmocka_unit_test(test_filing_from_before),
+		cmocka_unit_test(test_events),         cmocka_unit_test(test_late),
+		cmocka_unit_test(test_refused_steps),  cmocka_unit_test(test_held_record),
+		cmocka_unit_test(test_payment_parked), cmocka_unit_test(test_due_changed),
+		cmocka_unit_test(test_import),         cmocka_unit_test(test_append_only),
+		cmocka_unit_test(test_books),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

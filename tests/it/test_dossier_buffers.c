@@ -44,7 +44,7 @@ static void test_look_up_by_code(void **state)
 static void test_whole_dossier(void **state)
 {
 	(void)state;
-	within(stock_whole, 4, STOCK_WHOLE_MAX);
+	within(stock_whole, 3, STOCK_WHOLE_MAX);
 	assert_true(stock_rows() >= 2);
 }
 

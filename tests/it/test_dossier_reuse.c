@@ -313,6 +313,8 @@ static void test_rebase(void **state)
 	assert_int_equal(got->dossier->procedure_version, version);
 	assert_int_equal(got->dossier->due_us, due);               /* what was promised */
 	assert_int_equal(about("count(*)", "component", code), 3); /* TP1 stays on record */
+	assert_int_equal(got->dossier->n_components, 3);
+	assert_int_equal(got->dossier->components[0]->n_file_ids, 2);
 	assert_string_equal(got->history[2]->action, "rebase");
 	assert_string_equal(got->history[2]->note, "Thủ tục sửa đổi");
 	relay_all();
