@@ -12,6 +12,7 @@
 #define DEATHS_MAX        2
 #define DISPATCHES_MAX    2
 #define TAG_TIME_LEFT     (3 << 3)
+#define PACE_MAX_US       CLOCK_US_PER_S /* one long pause is not the pace */
 
 /* --- table of workers --- */
 
@@ -424,13 +425,20 @@ static struct pending *find_own(struct broker *b, struct worker *w, const zmq_ms
 	return NULL;
 }
 
+/* While requests wait the workers have all they can do: how fast they answer then is their pace. */
 static void note_pace(struct broker *b, struct service *s)
 {
 	int64_t d = b->now_us - s->answered_us;
+	bool pressed = s->pressed;
 
 	s->answered_us = b->now_us;
-	if (d < CLOCK_US_PER_S)
-		s->pace_us += (d - s->pace_us) / 16;
+	s->pressed = s->queued > 0;
+	if (!pressed)
+		return;
+	if (s->paced < SERVICE_PACED)
+		s->paced++;
+	/* The mean of the first ones, and then a moving one. */
+	s->pace_us += ((d < PACE_MAX_US ? d : PACE_MAX_US) - s->pace_us) / (int64_t)s->paced;
 }
 
 static bool read_reply(struct broker *b, const struct frames *f, int *ret_status,

@@ -34,6 +34,7 @@
 #define BROKER_CREDIT_MAX   4096
 #define BROKER_TEXT_MAX     64
 #define BROKER_DEATHS       1024
+#define SERVICE_PACED       16 /* answers after which a service's pace is known */
 
 struct broker_config {
 	const char *instance;
@@ -101,8 +102,11 @@ struct service {
 	unsigned n_lane_of;
 	uint32_t queued, in_flight;
 	size_t queued_bytes;
-	int64_t pace_us; /* mean time between answers, for retry_after */
+	unsigned n_active; /* lanes in the list above */
+	int64_t pace_us;   /* mean time between answers while requests wait */
+	unsigned paced;    /* of how many, up to SERVICE_PACED */
 	int64_t answered_us;
+	bool pressed; /* requests waited at the last answer */
 	struct service_stats stats;
 };
 TAILQ_HEAD(service_list, service);

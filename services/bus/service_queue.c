@@ -101,6 +101,7 @@ static void lane_add(struct service *s, struct pending *p)
 	lane->active = true;
 	lane->on_turn = false;
 	lane->deficit = 0;
+	s->n_active++;
 	TAILQ_INSERT_TAIL(&s->lanes, lane, link);
 }
 
@@ -113,6 +114,7 @@ static void lane_remove(struct service *s, struct pending *p)
 	if (--lane->n > 0)
 		return;
 	lane->active = false;
+	s->n_active--;
 	TAILQ_REMOVE(&s->lanes, lane, link);
 }
 
@@ -251,6 +253,32 @@ static bool make_room(struct broker *b, struct service *s, const struct pending 
 	return true;
 }
 
+/*
+ * How long a further request of this lane would wait, by the service's pace: one of each member who
+ * has some goes before each of its own, and never more than there are.
+ */
+static int64_t expected_wait_us(const struct service *s, const struct lane *lane)
+{
+	uint64_t own = lane ? lane->n : 0;
+	uint64_t ahead = (own + 1) * (s->n_active + (own == 0));
+
+	return (int64_t)(ahead < s->queued ? ahead : s->queued) * s->pace_us;
+}
+
+/*
+ * What would expire in the queue is refused while its caller has time to go elsewhere. Only an
+ * empty queue takes it: so a pace that was slow once is measured again.
+ */
+static int check_wait(struct broker *b, const struct service *s, const struct lane *lane,
+		      const struct pending *p)
+{
+	int64_t wait_us = expected_wait_us(s, lane);
+
+	if (s->paced < SERVICE_PACED || s->queued == 0 || wait_us <= p->deadline_us - b->now_us)
+		return 0;
+	return refuse_bound(b, s, &bus_queue_full, "wait_ms", (size_t)(wait_us / 1000));
+}
+
 static int check_bounds(struct broker *b, struct service *s, const struct pending *p)
 {
 	const struct broker_config *c = &b->config;
@@ -260,6 +288,8 @@ static int check_bounds(struct broker *b, struct service *s, const struct pendin
 		return err_set_retry(&b->err, &bus_no_credit, s->name, retry_after_ms(s));
 	if (lane && lane->n >= c->queue_share)
 		return refuse_bound(b, s, &bus_share_full, "queue_share", c->queue_share);
+	if (check_wait(b, s, lane, p) < 0)
+		return b->err.status;
 	while (s->queued_bytes + p->bytes > c->queue_bytes)
 		if (!make_room(b, s, p, true))
 			return refuse_bound(b, s, &bus_queue_full, "queue_bytes", c->queue_bytes);

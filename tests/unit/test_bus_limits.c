@@ -295,6 +295,87 @@ static void returning_member_has_no_deficit(void **state)
 	assert_in_range(count_bodies(f, 11, 31, "back"), 9, 11);
 }
 
+/* --- waits that would be too long --- */
+
+/* The worker answers its requests from..to-1, one each so many ms. */
+static void answer_slowly(struct fixture *f, unsigned from, unsigned to, int64_t ms)
+{
+	for (unsigned i = from; i < to; i++) {
+		f->c->b->now_us += ms * 1000;
+		answer_from(f, i, i + 1);
+	}
+}
+
+static void ask_within(struct fixture *f, uint32_t deadline_ms)
+{
+	f->id[0]++;
+	DELIVER(f->c, SIDE_MEMBER, CALLER, A, PART(BUS_MDP_CLIENT), BYTE(BUS_C_REQUEST),
+		PART("echo"), core_header(&f->arena, "Say", deadline_ms, 0, f->id), PART("x"));
+}
+
+static void keep_asking(struct fixture *f, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		ask_within(f, 60000);
+}
+
+/* At 400 ms a request, 10 s are 25 of them. */
+static void what_would_expire_in_the_queue_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	core_join(f, WORKER, 1);
+	keep_asking(f, 43);
+	answer_slowly(f, 0, 17, 400);
+	core_forget_sent(f->c);
+	ask_within(f, 10000);
+	assert_int_equal(core_count_to(f->c, CALLER), 0);
+	ask_within(f, 10000);
+	core_expect(f, CALLER, 0, ERR_BUSY, "QUEUE_FULL");
+	assert_non_null(strstr(text_of(f), "echo, wait_ms=10400"));
+	assert_int_equal(f->err.retry_after_ms, 5000);
+	assert_false(f->err.outcome_unknown);
+	/* Who has more time may wait, and who has little waiting does not wait so long. */
+	ask_within(f, 11000);
+	core_ask(f, OTHER, B, "x");
+	assert_int_equal(core_count_to(f->c, CALLER), 1);
+	assert_int_equal(core_count_to(f->c, OTHER), 0);
+}
+
+/* Time in which nobody asked, or without enough answers, is no pace. */
+static void pace_is_that_of_a_busy_service(void **state)
+{
+	struct fixture *f = *state;
+
+	core_join(f, WORKER, 1);
+	for (unsigned i = 0; i < 40; i++) {
+		keep_asking(f, 1);
+		answer_slowly(f, i, i + 1, 900);
+	}
+	keep_asking(f, 16);
+	answer_slowly(f, 40, 55, 900);
+	keep_asking(f, 20);
+	core_forget_sent(f->c);
+	ask_within(f, 5000);
+	assert_int_equal(core_count_to(f->c, CALLER), 0);
+}
+
+/* Or a service that was slow once would be without requests for ever. */
+static void empty_queue_takes_whatever_its_pace(void **state)
+{
+	struct fixture *f = *state;
+
+	core_join(f, WORKER, 1);
+	keep_asking(f, 18);
+	answer_slowly(f, 0, 17, 800);
+	core_forget_sent(f->c);
+	ask_within(f, 300);
+	assert_int_equal(core_count_to(f->c, CALLER), 0);
+	ask_within(f, 300);
+	core_expect(f, CALLER, 0, ERR_BUSY, "QUEUE_FULL");
+	assert_non_null(strstr(text_of(f), "wait_ms=800"));
+}
+
 /* --- full queues --- */
 
 static int setup_ten(void **state)
@@ -391,6 +472,9 @@ int main(void)
 		TEST(every_end_leaves_the_quota),
 		TEST(newcomer_is_next_but_a_quantum),
 		TEST(returning_member_has_no_deficit),
+		TEST(what_would_expire_in_the_queue_is_refused),
+		TEST(pace_is_that_of_a_busy_service),
+		TEST(empty_queue_takes_whatever_its_pace),
 		cmocka_unit_test_setup_teardown(full_queue_makes_room_for_who_has_less, setup_ten,
 						corerig_teardown),
 		cmocka_unit_test_setup_teardown(bytes_make_room_too, setup_bytes, corerig_teardown),
