@@ -13,6 +13,7 @@
 #include "common/base/crypt.h"
 #include "common/base/env.h"
 #include "lgsp/digitisation/v1/digitisation.pb-c.h"
+#include "lgsp/directory/v1/directory.pb-c.h"
 #include "lgsp/dossier/v1/dossier.pb-c.h"
 #include "lgsp/payment/v1/payment.pb-c.h"
 #include "lgsp/task/v1/task.pb-c.h"
@@ -30,7 +31,6 @@
 #define CENTRE    "H40.19"
 #define IDENTITY  "giay-to-tuy-than"
 
-static const struct demo_person citizen = {"cong-dan-demo", "citizen", ""};
 static const struct demo_person ward_archivist = {"hl-luu-tru", "archivist", WARD};
 static const struct demo_person ward_clerk = {"hl-mot-cua", "clerk", WARD};
 static const struct demo_person city_officer = {"tp-chuyen-vien", "officer", CITY};
@@ -40,7 +40,9 @@ static const struct demo_person chairman = {"chu-tich", "leader", PROVINCE};
 
 /* What one part of the story leaves for the next. */
 struct story {
-	char number[13];      /* citizen number, invented */
+	char number[13];  /* citizen number, invented */
+	char subject[32]; /* of their account */
+	struct demo_person citizen;
 	const char *files[3]; /* identity document, application, result */
 	const char *code;     /* of the dossier */
 	const char *secret;
@@ -62,6 +64,24 @@ static void invent_citizen(struct story *s)
 
 	crypt_random(&serial, sizeof serial);
 	snprintf(s->number, sizeof s->number, "036190%06u", (unsigned)(serial % 1000000));
+	crypt_random(&serial, sizeof serial);
+	snprintf(s->subject, sizeof s->subject, "cong-dan-demo-%08x", (unsigned)serial);
+	s->citizen = (struct demo_person){s->subject, "citizen", ""};
+}
+
+/* Before it an account files for nobody. */
+static int prove_account(struct demo *d, const struct story *s)
+{
+	Directory__VerifyAccountRequest in = DIRECTORY__VERIFY_ACCOUNT_REQUEST__INIT;
+
+	in.subject = s->subject;
+	in.number = s->number;
+	in.evidence = DIRECTORY__ACCOUNT_EVIDENCE__ACCOUNT_EVIDENCE_PAPER_SEEN;
+	demo_say(d, "the ward's clerk sees the citizen's identity card: the account is theirs");
+	if (!demo_call(d, "directory", "VerifyAccount", &ward_clerk, &in.base,
+		       &directory__verify_account_reply__descriptor))
+		return -1;
+	return demo_wait_directory(d, "dossier");
 }
 
 /* --- before: what the administration already holds --- */
@@ -126,7 +146,7 @@ static int upload_application(struct demo *d, struct story *s)
 					    "Dia diem: so 1 duong Ha Long, thanh pho Nam Dinh"};
 
 	demo_say(d, "the citizen uploads the application");
-	s->files[1] = demo_upload(d, &citizen, "giay-de-nghi.pdf", lines, ARRAY_LEN(lines));
+	s->files[1] = demo_upload(d, &s->citizen, "giay-de-nghi.pdf", lines, ARRAY_LEN(lines));
 	return s->files[1] ? demo_prove(d, DEMO_DIGITISATION, "digitisation.file_stored",
 					s->files[1], NULL)
 			   : -1;
@@ -170,7 +190,7 @@ static int submit(struct demo *d, struct story *s)
 	demo_say(d, "the citizen files procedure " PROCEDURE " online; the identity document is "
 		    "not asked for again");
 	const Dossier__SubmitReply *reply = (const void *)demo_call(
-		d, "dossier", "Submit", &citizen, &in.base, &dossier__submit_reply__descriptor);
+		d, "dossier", "Submit", &s->citizen, &in.base, &dossier__submit_reply__descriptor);
 
 	if (!reply)
 		return -1;
@@ -352,7 +372,7 @@ static int hand_over(struct demo *d, struct story *s)
 	rate.speed = rate.attitude = rate.result = 5;
 	rate.receipt_secret = s->secret;
 	demo_say(d, "the citizen rates it with the receipt's secret");
-	if (!demo_call(d, "dossier", "Rate", &citizen, &rate.base,
+	if (!demo_call(d, "dossier", "Rate", &s->citizen, &rate.base,
 		       &dossier__rate_reply__descriptor))
 		return -1;
 	return demo_prove(d, DEMO_DOSSIER, "dossier.rated", s->code, NULL);
@@ -452,10 +472,10 @@ static int play(struct demo *d)
 	local_time(d->now_us, now);
 	printf("demo: business time %s, indicators of the province for %s\n", now, d->period);
 	invent_citizen(&s);
-	if (declare_backlog(d) < 0 || hold_a_record(d, &s) < 0 || upload_application(d, &s) < 0 ||
-	    submit(d, &s) < 0 || accept_filing(d, &s) < 0 || pay(d, &s) < 0 || forward(d, &s) < 0 ||
-	    issue_result(d, &s) < 0 || hand_over(d, &s) < 0 || play_task(d) < 0 ||
-	    read_papers(d, &s) < 0)
+	if (declare_backlog(d) < 0 || hold_a_record(d, &s) < 0 || prove_account(d, &s) < 0 ||
+	    upload_application(d, &s) < 0 || submit(d, &s) < 0 || accept_filing(d, &s) < 0 ||
+	    pay(d, &s) < 0 || forward(d, &s) < 0 || issue_result(d, &s) < 0 ||
+	    hand_over(d, &s) < 0 || play_task(d) < 0 || read_papers(d, &s) < 0)
 		return -1;
 	if (demo_end(d, &events, &indicators) < 0)
 		return -1;

@@ -80,6 +80,8 @@ int demo_prove(struct demo *d, enum demo_feed feed, const char *type, const char
 	       const struct demo_event **ret_event);
 /* Waits until a service's consumer has applied a feed up to a position. 0 or -1 (said). */
 int demo_wait_consumer(struct demo *d, const char *service, enum demo_feed feed, int64_t pos);
+/* The same of all that is in the directory's feed, or on its way there. */
+int demo_wait_directory(struct demo *d, const char *service);
 /* Waits until everything written is counted; events since the beginning, indicators changed. */
 int demo_end(struct demo *d, int64_t *ret_events, int64_t *ret_indicators);
 

@@ -306,3 +306,20 @@ int demo_wait_consumer(struct demo *d, const char *service, enum demo_feed feed,
 	(void)d;
 	return health_wait_consumers(service, feed_names[feed], pos, WAIT_US);
 }
+
+int demo_wait_directory(struct demo *d, const char *service)
+{
+	Feed__HeadRequest in = FEED__HEAD_REQUEST__INIT;
+	const Feed__HeadReply *head;
+	int64_t end_us = clock_mono_us() + WAIT_US;
+
+	in.feed = "directory";
+	for (;;) {
+		head = (const void *)demo_call(d, "directory", "Feed.Head", NULL, &in.base,
+					       &feed__head_reply__descriptor);
+		if (!head || head->pending == 0 || clock_mono_us() > end_us)
+			break;
+		usleep(AGAIN_US);
+	}
+	return head ? health_wait_consumers(service, "directory", head->high_water, WAIT_US) : -1;
+}

@@ -51,6 +51,15 @@ void directory_resolve_subject(Directory__DirectoryService_Service *svc,
 			       const Directory__ResolveSubjectRequest *in,
 			       Directory__ResolveSubjectReply_Closure reply, void *data);
 
+/* account.c */
+int account_start(const char *key_path, struct err *err);
+void directory_verify_account(Directory__DirectoryService_Service *svc,
+			      const Directory__VerifyAccountRequest *in,
+			      Directory__VerifyAccountReply_Closure reply, void *data);
+void directory_release_account(Directory__DirectoryService_Service *svc,
+			       const Directory__ReleaseAccountRequest *in,
+			       Directory__ReleaseAccountReply_Closure reply, void *data);
+
 /* calendar.c */
 void directory_get_calendar(Directory__DirectoryService_Service *svc,
 			    const Directory__GetCalendarRequest *in,

@@ -5,6 +5,18 @@
 static Directory__DirectoryService_Service handlers =
 	DIRECTORY__DIRECTORY_SERVICE__INIT(directory_);
 
+static const char *owner_key_path;
+
+static const struct env_var env[] = {
+	{"LGSP_OWNER_KEY", ENV_SECRET, NULL, 0, 0, "file of 32 bytes: key of owner pseudonyms",
+	 &owner_key_path},
+};
+
+static int start(struct err *err)
+{
+	return account_start(owner_key_path, err);
+}
+
 static const struct svc_publication publications[] = {
 	{.feed = "directory.catalogue", .project = directory_publish_catalogue},
 	{.feed = "directory.usage", .project = directory_publish_usage},
@@ -16,7 +28,10 @@ static const struct svc service = {
 	.handlers = &handlers.base,
 	.publications = publications,
 	.n_publications = ARRAY_LEN(publications),
-	.schema_version = 3,
+	.env = env,
+	.n_env = ARRAY_LEN(env),
+	.schema_version = 4,
+	.start = start,
 };
 
 int main(int argc, char **argv)

@@ -15,6 +15,8 @@ static const struct rpc_row rows[] = {
 	{"AppointOfficer", INSIDERS, RPC_EFFECT, "operator"},
 	{"ListOfficers", INSIDERS, RPC_READ, ""},
 	{"ResolveSubject", RPC_INTERNAL, RPC_READ, ""},
+	{"VerifyAccount", INSIDERS, RPC_EFFECT, "clerk"},
+	{"ReleaseAccount", INSIDERS, RPC_EFFECT, "operator"},
 	{"GetCalendar", READERS, RPC_READ, ""},
 	{"SetCalendarDays", INSIDERS, RPC_EFFECT, "operator"},
 	{"GetHours", READERS, RPC_READ, ""},

@@ -9,14 +9,26 @@
 #include "common/base/base.h"
 #include "common/base/calendar.h"
 #include "common/base/civil.h"
+#include "common/base/identity.h"
 
-#define RULES_CODE_MAX    64
-#define RULES_SUBJECT_MAX 128
-#define RULES_NAME_MAX    400
-#define RULES_ROLES_MAX   8
+#define RULES_CODE_MAX      64
+#define RULES_SUBJECT_MAX   128
+#define RULES_NAME_MAX      400
+#define RULES_ROLES_MAX     8
+#define RULES_REFERENCE_MAX 200
 
 static const struct err_kind bad_code = {ERR_INVALID, "BAD_CODE", "Mã \"%s\" không hợp lệ",
 					 "\"%s\" is not a valid code"};
+static const struct err_kind own_account = {ERR_DENIED, "OWN_ACCOUNT",
+					    "Không tự xác thực tài khoản của chính mình",
+					    "nobody verifies their own account"};
+static const struct err_kind bad_number = {ERR_INVALID, "BAD_CITIZEN_NUMBER",
+					   "Số định danh cá nhân không hợp lệ",
+					   "not a citizen number"};
+static const struct err_kind evidence_not_allowed = {
+	ERR_INVALID, "EVIDENCE_NOT_ALLOWED",
+	"Cán bộ xác thực bằng giấy tờ đã xem, hệ thống bằng định danh điện tử",
+	"the desk verifies by a paper it saw, a system by e-identification"};
 static const struct err_kind bad_name = {ERR_INVALID, "BAD_NAME", "Tên trống hoặc quá dài",
 					 "the name is empty or too long"};
 static const struct err_kind bad_date = {ERR_INVALID, "BAD_DATE", "Ngày \"%s\" không hợp lệ",
@@ -528,5 +540,50 @@ int rules_check_days(Directory__CalendarDay *const *days, size_t n,
 		if (strcmp(dates[i - 1], dates[i]) == 0)
 			err_add(err, &day_twice, field, dates[i]);
 	free(dates);
+	return err->status;
+}
+
+/* --- accounts --- */
+
+static void rules_check_words(const char *text, bool required, const char *field, struct err *err)
+{
+	if (required && text[0] == '\0')
+		err_add(err, &err_required_field, field, NULL);
+	if (strlen(text) > RULES_REFERENCE_MAX)
+		err_add(err, &bad_name, field, NULL);
+}
+
+static void rules_check_evidence(const Directory__VerifyAccountRequest *in, bool by_officer,
+				 struct err *err)
+{
+	const bool paper = in->evidence == DIRECTORY__ACCOUNT_EVIDENCE__ACCOUNT_EVIDENCE_PAPER_SEEN;
+	const bool electronic =
+		in->evidence == DIRECTORY__ACCOUNT_EVIDENCE__ACCOUNT_EVIDENCE_E_IDENTIFICATION;
+
+	if (by_officer ? !paper : !electronic)
+		err_add(err, &evidence_not_allowed, "evidence", NULL);
+	if (electronic ? in->level < 1 || in->level > 2 : in->level != 0)
+		err_add(err, &err_invalid_field, "level", electronic ? "1..2" : "0");
+	rules_check_words(in->reference, electronic, "reference", err);
+}
+
+int rules_check_account(const Directory__VerifyAccountRequest *in, const char *by, int32_t today,
+			struct err *err)
+{
+	if (in->subject[0] == '\0' || strlen(in->subject) > RULES_SUBJECT_MAX)
+		err_add(err, &bad_code, "subject", in->subject);
+	else if (strcmp(in->subject, by) == 0)
+		err_add(err, &own_account, "subject", NULL);
+	if (!identity_citizen_number(in->number, today))
+		err_add(err, &bad_number, "number", NULL);
+	rules_check_evidence(in, by[0] != '\0', err);
+	return err->status;
+}
+
+int rules_check_release(const Directory__ReleaseAccountRequest *in, struct err *err)
+{
+	if (in->subject[0] == '\0' || strlen(in->subject) > RULES_SUBJECT_MAX)
+		err_add(err, &bad_code, "subject", in->subject);
+	rules_check_words(in->reason, true, "reason", err);
 	return err->status;
 }

@@ -38,6 +38,14 @@ int rules_check_officer(const Directory__Officer *officer, const char *field,
 int rules_check_appointment(const struct rules_period *posts, int n,
 			    const struct rules_period *period, int *ret_ends, struct err *err);
 
+/*
+ * What is proven of an account, by an officer with this subject or, "", a system: an officer saw a
+ * paper, of somebody else; a system heard from the e-identification. Adds all errors.
+ */
+int rules_check_account(const Directory__VerifyAccountRequest *in, const char *by, int32_t today,
+			struct err *err);
+int rules_check_release(const Directory__ReleaseAccountRequest *in, struct err *err);
+
 /* Days of a decision: well formed, unique, inside the coverage. */
 int rules_check_days(Directory__CalendarDay *const *days, size_t n,
 		     const struct rules_period *covers, const char *field, struct err *err);

@@ -404,6 +404,7 @@ DOSSIER_HANDLER(get_course, GetCourse);
 
 /* --- feeds and jobs (consumers.c, due.c) --- */
 
+int dossier_on_directory(struct call *c, const struct svc_event *ev);
 int dossier_on_payment(struct call *c, const struct svc_event *ev);
 int dossier_on_digitisation(struct call *c, const struct svc_event *ev);
 /* publish.c: feed dossier.states. */

@@ -225,6 +225,7 @@ void intake_reads(struct call *c, void *item)
 				    DB_TEXT(f->competent), DB_DATE(f->today), DB_INT4(in->channel),
 				    DB_TEXT(in->supporting_agency_code));
 	f->slot.held = held_add(c, f->owner_key, f->today);
+	account_reads(c, f);
 	f->slot.similar =
 		tx_add_row(c, &read_similar, DB_TEXT(in->applicant ? in->applicant->number : ""),
 			   DB_TEXT(in->procedure_code), DB_TIME(since_us),
@@ -322,6 +323,7 @@ int intake_check(struct call *c, void *item)
 		return r;
 	check_agencies(c, f);
 	check_channel(c, f);
+	account_check(c, f);
 	if (held_read(c, f->slot.held, &f->held, &f->n_held) < 0)
 		return c->err.status;
 	if (f->procedure) {

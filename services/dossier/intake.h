@@ -55,7 +55,7 @@ struct filing {
 	struct err found;  /* every broken rule */
 	Dossier__SubmitReply out;
 	struct {
-		int procedure, places, held, similar, ordinal;
+		int procedure, places, held, similar, account, ordinal;
 	} slot;
 };
 
@@ -85,6 +85,10 @@ void intake_reserve(struct call *c, void *item);
 /* 0 when all rules hold, else c->err has all that do not. */
 int intake_check(struct call *c, void *item);
 int intake_rows(struct call *c, struct filing *f);
+
+/* account.c: a citizen files as who the directory says the account is. */
+void account_reads(struct call *c, struct filing *f);
+void account_check(struct call *c, struct filing *f);
 int intake_receipt(struct call *c, const struct filing *f, Dossier__SubmitReply *out);
 /* The receipt of each file, as one array in the arena. */
 Dossier__FileReceipt **intake_files(struct call *c, const struct filing *f);

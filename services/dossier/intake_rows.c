@@ -93,11 +93,10 @@ static int pack_handed_in(struct call *c, const struct filing *f, uint8_t **ret,
 
 static int add_filing(struct call *c, const struct filing *f)
 {
-	static const Dossier__Identity nobody = DOSSIER__IDENTITY__INIT;
 	static const Dossier__Filer oneself = DOSSIER__FILER__INIT;
 	const Dossier__SubmitRequest *in = f->in;
 	const Dossier__Applicant *a = in->applicant;
-	const Dossier__Identity *id = in->identity ? in->identity : &nobody;
+	const Dossier__Identity *id = rules_identity(in, f->filer);
 	const Dossier__Filer *by = rules_represented(in) ? in->filer : &oneself;
 	uint8_t salt[RECEIPT_SALT_BYTES], hash[CRYPT_SHA256_BYTES], *handed_in;
 	size_t n_handed_in;
@@ -154,10 +153,8 @@ static void add_filer_facts(const struct filing *f, Dossier__DossierSubmitted *e
 	const Dossier__SubmitRequest *in = f->in;
 
 	ev->supporting_agency_code = in->supporting_agency_code;
-	if (in->identity) {
-		ev->identity_method = in->identity->method;
-		ev->identity_level = in->identity->level;
-	}
+	ev->identity_method = rules_identity(in, f->filer)->method;
+	ev->identity_level = rules_identity(in, f->filer)->level;
 	ev->identity_verified = rules_identity_verified(in, f->filer);
 	if (rules_represented(in))
 		ev->relation = in->filer->relation;

@@ -1,6 +1,5 @@
 /* The dossier service: README.md. */
 #include "common/base/base.h"
-#include "common/svc/refdata.h"
 #include "services/dossier/intake.h"
 #include "services/dossier/papers.h"
 
@@ -23,7 +22,7 @@ static const struct env_var env[] = {
 static Dossier__DossierService_Service handlers = DOSSIER__DOSSIER_SERVICE__INIT(dossier_);
 
 static const struct svc_consumer consumers[] = {
-	{.source = "directory", .apply = refdata_apply},
+	{.source = "directory", .apply = dossier_on_directory},
 	{.source = "payment", .apply = dossier_on_payment},
 	{.source = "digitisation", .apply = dossier_on_digitisation},
 };
@@ -65,7 +64,7 @@ static const struct svc dossier_service = {
 	.n_jobs = ARRAY_LEN(jobs),
 	.env = env,
 	.n_env = ARRAY_LEN(env),
-	.schema_version = 19,
+	.schema_version = 20,
 	.start = start,
 	.stop = stop,
 };

@@ -190,7 +190,18 @@ void rules_check_filer(const Dossier__SubmitRequest *in, enum rules_filer by, in
 		       int32_t today, struct err *err);
 /* Somebody files for another, and says so. */
 bool rules_represented(const Dossier__SubmitRequest *in);
-/* Evidence that does not rest on the filer's own word. */
+/* The number of who files: the representative's, else the applicant's. */
+const char *rules_who_files(const Dossier__SubmitRequest *in);
+/*
+ * A citizen's account: the pseudonym of the number it was proven to be of, "" while it is nobody's,
+ * and that of who files. Adds the error.
+ */
+void rules_check_account(const Dossier__SubmitRequest *in, const char *account, const char *files,
+			 struct err *err);
+/* Evidence of who files: what was said, a citizen's account, or none (with nothing set). */
+const Dossier__Identity *rules_identity(const Dossier__SubmitRequest *in, enum rules_filer by);
+/* Evidence that does not rest on the filer's own word; a citizen's account passed the check above.
+ */
 bool rules_identity_verified(const Dossier__SubmitRequest *in, enum rules_filer by);
 /* A code of the national portal. */
 bool rules_national_code(const char *s);

@@ -28,6 +28,14 @@ static const struct err_kind authorisation_missing = {
 	"Thiếu văn bản ủy quyền: nêu thành phần hồ sơ đã nộp hoặc số văn bản",
 	"the authorisation is missing: name a component handed in, or its number"};
 
+static const struct err_kind account_not_verified = {
+	ERR_INVALID, "ACCOUNT_NOT_VERIFIED",
+	"Tài khoản chưa được xác thực danh tính: xác thực bằng VNeID hoặc tại bộ phận một cửa",
+	"the account is not proven to be anybody's: by VNeID, or at a one-stop desk"};
+static const struct err_kind number_not_own = {
+	ERR_INVALID, "NUMBER_NOT_OWN", "Số định danh của người nộp không phải của chủ tài khoản",
+	"the number of who files is not the account holder's"};
+
 #define METHOD(name) DOSSIER__IDENTITY_METHOD__IDENTITY_METHOD_##name
 #define REL(name)    DOSSIER__RELATION__RELATION_##name
 
@@ -47,12 +55,41 @@ bool rules_represented(const Dossier__SubmitRequest *in)
 	return in->filer && in->filer->relation != REL(UNSPECIFIED);
 }
 
+const Dossier__Identity *rules_identity(const Dossier__SubmitRequest *in, enum rules_filer by)
+{
+	static const Dossier__Identity nothing = DOSSIER__IDENTITY__INIT;
+	static const Dossier__Identity account = {
+		.base = PROTOBUF_C_MESSAGE_INIT(&dossier__identity__descriptor),
+		.method = METHOD(PORTAL_ACCOUNT),
+		.reference = (char *)protobuf_c_empty_string,
+		.number = (char *)protobuf_c_empty_string,
+	};
+
+	return in->identity ? in->identity : by == RULES_BY_CITIZEN ? &account : &nothing;
+}
+
 bool rules_identity_verified(const Dossier__SubmitRequest *in, enum rules_filer by)
 {
-	if (!in->identity)
-		return false;
-	return in->identity->method == METHOD(PAPER_SEEN) ||
-	       (in->identity->method == METHOD(VNEID) && by != RULES_BY_CITIZEN);
+	Dossier__IdentityMethod method = rules_identity(in, by)->method;
+
+	return method == METHOD(PAPER_SEEN) ||
+	       method == (by == RULES_BY_CITIZEN ? METHOD(PORTAL_ACCOUNT) : METHOD(VNEID));
+}
+
+const char *rules_who_files(const Dossier__SubmitRequest *in)
+{
+	return rules_represented(in) ? in->filer->number : in->applicant->number;
+}
+
+void rules_check_account(const Dossier__SubmitRequest *in, const char *account, const char *files,
+			 struct err *err)
+{
+	const char *field = rules_represented(in) ? "filer.number" : "applicant.number";
+
+	if (account[0] == '\0')
+		err_add(err, &account_not_verified, field, NULL);
+	else if (strcmp(account, files) != 0)
+		err_add(err, &number_not_own, field, NULL);
 }
 
 /* --- evidence --- */
@@ -77,7 +114,7 @@ static void check_evidence(const Dossier__Identity *id, enum rules_filer by, int
 static void check_proven(const Dossier__SubmitRequest *in, int32_t today, struct err *err)
 {
 	const char *proven = in->identity->number;
-	const char *files = rules_represented(in) ? in->filer->number : in->applicant->number;
+	const char *files = rules_who_files(in);
 
 	if (proven[0] == '\0')
 		return;

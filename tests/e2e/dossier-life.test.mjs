@@ -21,6 +21,7 @@ function callbackOf(order) {
 
 describe('one dossier, from the upload to the rating', () => {
   const number = citizenNumber();
+  const citizen = { ...people.citizen, subject: `${people.citizen.subject}-${uuidv7().toString('hex').slice(-8)}` };
   const story = {};
 
   it('the administration holds the identity document already', async () => {
@@ -37,15 +38,29 @@ describe('one dossier, from the upload to the rating', () => {
       sql(`SELECT pos FROM dossier.applied WHERE source = 'digitisation' AND pos >= ${seen.pos}`).length > 0);
   });
 
+  it('the account files for nobody until the desk has seen whose it is', async () => {
+    const wanted = filing({ channel: 'CHANNEL_OWN_PORTAL' });
+    wanted.applicant.number = number;
+    await assert.rejects(bus.call('dossier', 'Submit', wanted, as(citizen)),
+      (error) => error instanceof Refused && error.violations.some((one) => one.code === 'ACCOUNT_NOT_VERIFIED'));
+    await bus.call('directory', 'VerifyAccount',
+      { subject: citizen.subject, number, evidence: 'ACCOUNT_EVIDENCE_PAPER_SEEN' }, as(people.wardClerk));
+    await until('dossier to know the account', () =>
+      sql(`SELECT 1 FROM dossier.account WHERE subject = '${citizen.subject}'`).length > 0);
+    wanted.applicant.number = citizenNumber();
+    await assert.rejects(bus.call('dossier', 'Submit', wanted, as(citizen)),
+      (error) => error instanceof Refused && error.violations.some((one) => one.code === 'NUMBER_NOT_OWN'));
+  });
+
   it('the citizen files it online without handing that document in again', async () => {
-    story.fileId = await upload(people.citizen, 'GIAY DE NGHI DANG KY HO KINH DOANH');
+    story.fileId = await upload(citizen, 'GIAY DE NGHI DANG KY HO KINH DOANH');
     const wanted = filing({
       channel: 'CHANNEL_OWN_PORTAL',
       components: [{ code: 'giay-de-nghi', fileIds: [story.fileId] }],
     });
     wanted.applicant.number = number;
     const id = uuidv7();
-    const first = await bus.call('dossier', 'Submit', wanted, { ...as(people.citizen), id });
+    const first = await bus.call('dossier', 'Submit', wanted, { ...as(citizen), id });
     assert.match(first.code, new RegExp(`^H40\\.31\\.01-${businessDate().replaceAll('-', '').slice(2)}-\\d{4}$`));
     assert.ok(first.receiptSecret.length >= 8);
     assert.equal(first.files[0].fileId, story.fileId);
@@ -53,13 +68,13 @@ describe('one dossier, from the upload to the rating', () => {
     Object.assign(story, { code: first.code, secret: first.receiptSecret });
 
     // The same message id again: the stored bytes, not a second dossier.
-    const again = await bus.call('dossier', 'Submit', wanted, { ...as(people.citizen), id });
+    const again = await bus.call('dossier', 'Submit', wanted, { ...as(citizen), id });
     assert.equal(again.replayed, true);
     assert.equal(again.code, first.code);
     assert.equal(again.receiptSecret, first.receiptSecret);
     // The same id for something else is refused.
     await assert.rejects(
-      bus.call('dossier', 'Submit', { ...wanted, agencyCode: CITY }, { ...as(people.citizen), id }),
+      bus.call('dossier', 'Submit', { ...wanted, agencyCode: CITY }, { ...as(citizen), id }),
       (error) => error instanceof Refused && error.status === 'CONFLICT');
 
     const submitted = await event('dossier', 'dossier.submitted', (e) => e.subject === story.code);
@@ -143,8 +158,8 @@ describe('one dossier, from the upload to the rating', () => {
   it('the result is handed over, and the citizen rates it once', async () => {
     await bus.call('dossier', 'ReturnResult', { code: story.code, how: 'online' }, as(people.wardClerk));
     const rating = { code: story.code, speed: 5, attitude: 4, result: 5, receiptSecret: story.secret };
-    await bus.call('dossier', 'Rate', rating, as(people.citizen));
-    await assert.rejects(bus.call('dossier', 'Rate', rating, as(people.citizen)),
+    await bus.call('dossier', 'Rate', rating, as(citizen));
+    await assert.rejects(bus.call('dossier', 'Rate', rating, as(citizen)),
       (error) => error instanceof Refused && error.status === 'CONFLICT' && error.code === 'ALREADY_RATED');
   });
 

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -267,9 +268,46 @@ void make_plain(struct filing *f)
 	f->in.n_form = 0;
 }
 
+void bind_account(const char *subject, const char *number)
+{
+	char owner[CRYPT_SHA256_HEX], sql[400];
+	uint8_t key[32];
+
+	for (unsigned i = 0; i < sizeof(key); i++)
+		key[i] = (uint8_t)i; /* as write_owner_key() */
+	crypt_owner_key(key, "citizen", number, owner);
+	snprintf(sql, sizeof(sql),
+		 "INSERT INTO account VALUES ('%s', '%s', 1) ON CONFLICT (subject)"
+		 " DO UPDATE SET owner_key = EXCLUDED.owner_key",
+		 subject, owner);
+	pg_exec_owner(rig.pg, "dossier", sql);
+}
+
+/* Whose the accounts of citizen and other_citizen are now. */
+static char bound[2][32];
+static pthread_mutex_t bound_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* The account of whoever files here is of who files. */
+static void bind_filer(const struct person *who, const Dossier__SubmitRequest *in)
+{
+	const char *number = in->filer       ? in->filer->number
+			     : in->applicant ? in->applicant->number
+					     : "";
+	char *last = bound[who == &other_citizen];
+
+	if (who != &citizen && who != &other_citizen)
+		return;
+	pthread_mutex_lock(&bound_lock);
+	if (strcmp(last, number) != 0)
+		bind_account(who->subject, number);
+	snprintf(last, sizeof(bound[0]), "%s", number);
+	pthread_mutex_unlock(&bound_lock);
+}
+
 int submit(struct ask *a, const struct person *who, const struct filing *f,
 	   Dossier__SubmitReply **out)
 {
+	bind_filer(who, &f->in);
 	return ask(a, who, "Submit", &f->in.base, &dossier__submit_reply__descriptor, out);
 }
 
@@ -509,6 +547,9 @@ int set_up(void **state)
 	rig.digitisation =
 		peer_start(rig.rig, rig.bus, "digitisation", "digitisation", digitisation_methods);
 	start_clients();
+	memset(bound, 0, sizeof(bound));
+	bind_account(citizen.subject, NUMBER);
+	bind_account(other_citizen.subject, NUMBER);
 	rig.svc = start_service(NULL);
 	ask_init(&a, rig.ops, "dossier");
 	make_bundle(&b);

@@ -83,6 +83,9 @@ int import(struct ask *a, const struct bundle *b);
 void make_bundle(struct bundle *b);
 void make_filing(struct filing *f);
 void make_plain(struct filing *f);
+/* What the directory would say: the account is of this citizen number. */
+void bind_account(const char *subject, const char *number);
+/* citizen and other_citizen are bound first to the number of who files. */
 int submit(struct ask *a, const struct person *who, const struct filing *f,
 	   Dossier__SubmitReply **out);
 void file_one(struct ask *a, const struct filing *f, char code[static 64], char secret[static 64]);

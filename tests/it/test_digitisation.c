@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "common/base/base.h"
 #include "common/base/clock.h"
@@ -56,7 +55,7 @@ static struct {
 	uint8_t *scan;
 	size_t scan_len;
 } rig;
-static char offset_env[64], key_env[128], blob_env[128];
+static char offset_env[64], blob_env[128];
 
 static int64_t count(const char *sql)
 {
@@ -65,14 +64,14 @@ static int64_t count(const char *sql)
 
 static struct svcd *start_service(const char *const *more)
 {
-	const char *env[8] = {offset_env, key_env, blob_env};
+	const char *env[8] = {offset_env, blob_env};
 	const struct svcd_config config = {.service = "digitisation",
 					   .bus = rig.bus,
 					   .dsn = pg_dsn(rig.pg, "digitisation"),
 					   .env = env};
 
 	for (int i = 0; more && more[i]; i++)
-		env[3 + i] = more[i];
+		env[2 + i] = more[i];
 	return svcd_start(&config);
 }
 
@@ -91,8 +90,6 @@ static int set_up(void **state)
 	const char *const bus_env[] = {offset_env, NULL};
 	struct bus_keys keys;
 	int64_t start_us;
-	char path[96];
-	FILE *f;
 
 	(void)state;
 	CHECK(clock_parse_rfc3339("2024-05-21T08:00:00+07:00", &start_us) == 0);
@@ -100,11 +97,6 @@ static int set_up(void **state)
 		 (long long)(start_us - clock_wall_us()));
 	rig.pg = pg_new("digitisation");
 	rig.bus = busd_start(members, ARRAY_LEN(members), rights, bus_env);
-	snprintf(path, sizeof(path), "%s/owner.key", busd_dir(rig.bus));
-	f = fopen(path, "w");
-	CHECK(f && fputs("0123456789abcdef0123456789abcdef", f) >= 0 && fclose(f) == 0);
-	CHECK(chmod(path, 0600) == 0);
-	snprintf(key_env, sizeof(key_env), "LGSP_OWNER_KEY=%s", path);
 	snprintf(blob_env, sizeof(blob_env), "LGSP_BLOB_DIR=%s/blobs", busd_dir(rig.bus));
 	rig.rig = busrig_new();
 	rig.dossier = peer_start(rig.rig, rig.bus, "dossier", "dossier", NULL);

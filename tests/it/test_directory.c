@@ -339,20 +339,23 @@ static void test_options_and_exit_codes(void **state)
 
 static void test_check_validates_everything(void **state)
 {
-	char out[8192], env[1024], key[256];
+	char out[8192], env[1200], key[256];
 	int n;
 
 	(void)state;
 	busd_secret_path(bus, "directory", key);
 	n = snprintf(env, sizeof(env),
 		     "LGSP_BUS_BACKEND=%s LGSP_BUS_MEMBER=%s LGSP_KEY=%s LGSP_BUS_KEY=%s"
-		     " LGSP_DSN=dbname=x LGSP_HTTP=unix:/tmp/x",
-		     busd_backend_endpoint(bus), busd_member_endpoint(bus), key,
-		     busd_key_path(bus));
+		     " LGSP_DSN=dbname=x LGSP_HTTP=unix:/tmp/x LGSP_OWNER_KEY=%s/owner.key",
+		     busd_backend_endpoint(bus), busd_member_endpoint(bus), key, busd_key_path(bus),
+		     svcd_dir(dir));
 	assert_int_equal(run(env, "--check", out), 0);
 	snprintf(env + n, sizeof(env) - (size_t)n, " LGSP_WORKERS=0");
 	assert_int_equal(run(env, "--check", out), EXIT_CONFIG);
 	assert_non_null(strstr(out, "LGSP_WORKERS"));
+	snprintf(env + n, sizeof(env) - (size_t)n, " LGSP_OWNER_KEY=%s", key);
+	assert_int_equal(run(env, "", out), EXIT_CONFIG);
+	assert_non_null(strstr(out, "BAD_OWNER_KEY"));
 	/* A public certificate where the secret one belongs. */
 	snprintf(env + n, sizeof(env) - (size_t)n, " LGSP_KEY=%s", busd_key_path(bus));
 	assert_int_equal(run(env, "--check", out), EXIT_CONFIG);

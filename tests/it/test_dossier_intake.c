@@ -154,6 +154,58 @@ static void test_race_of_one_national_code(void **state)
 	assert_int_equal(filed, 1);
 }
 
+/* --- whose account it is --- */
+
+/* An account files as its holder: not before it is proven whose it is, and for nobody's number
+ * else. */
+static void test_account_is_its_holders(void **state)
+{
+	static const struct person holder = {"citizen-9", "citizen", ""};
+	Dossier__Filer filer = DOSSIER__FILER__INIT;
+	struct filing f;
+	struct ask a;
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	make_filing(&f);
+	refuse(&a, &holder, &f, "ACCOUNT_NOT_VERIFIED", "applicant.number");
+	bind_account(holder.subject, FATHER);
+	refuse(&a, &holder, &f, "NUMBER_NOT_OWN", "applicant.number");
+	f.applicant.number = FATHER;
+	assert_int_equal(submit(&a, &holder, &f, NULL), 0);
+	/* For another, as themself and no other. */
+	f.applicant.number = NUMBER;
+	f.in.filer = &filer;
+	filer.relation = DOSSIER__RELATION__RELATION_FAMILY;
+	filer.name = "Trần Văn Cha";
+	filer.number = "036090000019";
+	refuse(&a, &holder, &f, "NUMBER_NOT_OWN", "filer.number");
+	filer.number = FATHER;
+	assert_int_equal(submit(&a, &holder, &f, NULL), 0);
+	/* The desk and other systems answer for whom they file. */
+	f.in.filer = NULL;
+	f.in.channel = DOSSIER__CHANNEL__CHANNEL_COUNTER;
+	assert_int_equal(submit(&a, &clerk, &f, NULL), 0);
+	ask_done(&a);
+}
+
+/* It is evidence, said or not, that who filed is proven. */
+static void test_account_is_evidence(void **state)
+{
+	Dossier__SubmitReply *out;
+	struct filing f;
+	struct ask a;
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	make_filing(&f);
+	assert_int_equal(submit(&a, &citizen, &f, &out), 0);
+	assert_int_equal(
+		of("identity_method * 10 + identity_verified::int", "filing WHERE code", out->code),
+		11);
+	ask_done(&a);
+}
+
 /* --- drafts --- */
 
 static int save(struct ask *a, const struct person *who, const char *id, int32_t version,
@@ -472,7 +524,8 @@ static void test_duplicates_are_reported(void **state)
 	assert_int_equal(got->n_suspected_duplicates, 1);
 	assert_string_equal(got->suspected_duplicates[0], first);
 	assert_null(got->filer);
-	assert_null(got->identity);
+	assert_int_equal(got->identity->method,
+			 DOSSIER__IDENTITY_METHOD__IDENTITY_METHOD_PORTAL_ACCOUNT);
 	/* Somebody else learns that there is one, not which. */
 	assert_int_equal(submit(&a, &other_citizen, &f, &out), 0);
 	assert_true(out->duplicate_suspected);
@@ -498,6 +551,8 @@ int main(void)
 		cmocka_unit_test(test_national_code_is_the_key),
 		cmocka_unit_test(test_refused_national_filings),
 		cmocka_unit_test(test_race_of_one_national_code),
+		cmocka_unit_test(test_account_is_its_holders),
+		cmocka_unit_test(test_account_is_evidence),
 		cmocka_unit_test(test_draft_from_save_to_filing),
 		cmocka_unit_test(test_drafts_are_their_authors),
 		cmocka_unit_test(test_drafts_are_bounded),

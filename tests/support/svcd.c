@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/base.h"
@@ -79,6 +80,14 @@ const char *svcd_dir(const struct svcd *d)
 	return d->child.dir;
 }
 
+static void write_owner_key(const char *path)
+{
+	FILE *file = fopen(path, "we");
+
+	CHECK(file && fputs(SVCD_OWNER_KEY, file) >= 0 && fclose(file) == 0);
+	CHECK(chmod(path, 0600) == 0);
+}
+
 struct svcd *svcd_start(const struct svcd_config *config)
 {
 	struct svcd *d = base_alloc(sizeof(*d));
@@ -96,6 +105,9 @@ struct svcd *svcd_start(const struct svcd_config *config)
 	child_env(c, "LGSP_BUS_BACKEND", busd_backend_endpoint(config->bus));
 	child_env(c, "LGSP_BUS_MEMBER", busd_member_endpoint(config->bus));
 	child_env(c, "LGSP_DSN", config->dsn);
+	snprintf(path, sizeof(path), "%s/owner.key", c->dir);
+	write_owner_key(path);
+	child_env(c, "LGSP_OWNER_KEY", path);
 	svcd_restart_no_wait(d);
 	if (!config->no_wait)
 		svcd_wait_ready(d);

@@ -12,6 +12,9 @@
 
 struct svcd;
 
+/* The 32 bytes of LGSP_OWNER_KEY, unless a test gives another. */
+#define SVCD_OWNER_KEY "0123456789abcdef0123456789abcdef"
+
 struct svcd_config {
 	const char *service; /* "dossier": also the name of its key in the broker's folder */
 	const struct busd *bus;

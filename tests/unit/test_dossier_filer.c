@@ -168,6 +168,8 @@ static void test_what_verifies(void **state)
 		{M(VNEID), RULES_BY_CITIZEN, false},
 		{M(PAPER_SEEN), RULES_BY_STAFF, true},
 		{M(PORTAL_ACCOUNT), RULES_BY_SYSTEM, false},
+		{M(PORTAL_ACCOUNT), RULES_BY_CITIZEN, true},
+		{M(PORTAL_ACCOUNT), RULES_BY_STAFF, false},
 		{M(UNSPECIFIED), RULES_BY_SYSTEM, false},
 	};
 	struct request r;
@@ -175,10 +177,44 @@ static void test_what_verifies(void **state)
 	(void)state;
 	make_request(&r);
 	assert_false(rules_identity_verified(&r.in, RULES_BY_SYSTEM));
+	assert_int_equal(rules_identity(&r.in, RULES_BY_STAFF)->method, M(UNSPECIFIED));
+	assert_true(rules_identity_verified(&r.in, RULES_BY_CITIZEN));
+	assert_int_equal(rules_identity(&r.in, RULES_BY_CITIZEN)->method, M(PORTAL_ACCOUNT));
 	r.in.identity = &r.identity;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		r.identity.method = cases[i].method;
 		assert_int_equal(rules_identity_verified(&r.in, cases[i].by), cases[i].verified);
+	}
+}
+
+/* An account files as its holder only, for whomever. */
+static void test_accounts(void **state)
+{
+	static const struct {
+		const char *account, *files, *code;
+		bool represented;
+	} cases[] = {
+		{"a", "a", "", false},
+		{"a", "a", "", true},
+		{"", "a", "ACCOUNT_NOT_VERIFIED", false},
+		{"", "", "ACCOUNT_NOT_VERIFIED", true},
+		{"b", "a", "NUMBER_NOT_OWN", false},
+		{"b", "a", "NUMBER_NOT_OWN", true},
+	};
+	struct request r;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *field = cases[i].represented ? "filer.number" : "applicant.number";
+		struct err err = {0};
+
+		make_request(&r);
+		if (cases[i].represented)
+			r.in.filer = &r.filer;
+		assert_string_equal(rules_who_files(&r.in), cases[i].represented ? FATHER : OWNER);
+		rules_check_account(&r.in, cases[i].account, cases[i].files, &err);
+		assert_string_equal(err_code(&err), cases[i].code);
+		assert_string_equal(err.items[0].field, cases[i].code[0] ? field : "");
 	}
 }
 
@@ -239,9 +275,9 @@ static void test_national_codes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_evidence),       cmocka_unit_test(test_representation),
-		cmocka_unit_test(test_what_verifies),  cmocka_unit_test(test_likeness),
-		cmocka_unit_test(test_national_codes),
+		cmocka_unit_test(test_evidence),      cmocka_unit_test(test_representation),
+		cmocka_unit_test(test_what_verifies), cmocka_unit_test(test_accounts),
+		cmocka_unit_test(test_likeness),      cmocka_unit_test(test_national_codes),
 	};
 
 	return cmocka_run_group_tests_name("dossier_filer", tests, NULL, NULL);
