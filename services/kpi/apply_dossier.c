@@ -1,4 +1,6 @@
-/* What the dossier feed adds: procedures in force, dossiers, R2-04, R2-12, R2-13, R2-16, on time.
+/*
+ * What the dossier feed adds: procedures in force, dossiers, who files online; R2-04, R2-09, R2-12,
+ * R2-13, R2-16, on time.
  */
 #include <string.h>
 
@@ -20,11 +22,18 @@ static const struct db_stmt add_to_counter = {
 
 static const struct db_stmt put_procedure = {
 	"INSERT INTO fact_procedure (code, version, levels, fee_vnd, online_level, valid_from, "
-	"valid_to) "
-	"VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (code, version) DO UPDATE SET "
+	"valid_to, internal, eligible, published_on) "
+	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
+	"ON CONFLICT (code, version) DO UPDATE SET "
 	"levels = excluded.levels, fee_vnd = excluded.fee_vnd, "
 	"online_level = excluded.online_level, valid_from = excluded.valid_from, "
-	"valid_to = excluded.valid_to"};
+	"valid_to = excluded.valid_to, internal = excluded.internal, "
+	"eligible = excluded.eligible, published_on = excluded.published_on"};
+
+static const struct db_stmt put_applicant = {
+	"INSERT INTO fact_online_applicant AS a (owner_key, agency_code, month, verified) "
+	"VALUES ($1, $2, $3, $4) ON CONFLICT (month, agency_code, owner_key) "
+	"DO UPDATE SET verified = a.verified OR excluded.verified"};
 
 static const struct db_stmt insert_dossier = {
 	"INSERT INTO fact_dossier (code, procedure_code, receiving_agency_code, "
@@ -56,13 +65,30 @@ void counter_add(struct call *c, const char *indicator, const char *agency, int6
 
 static int procedure_put(struct call *c, const Dossier__DossierProcedurePut *p)
 {
-	int32_t from, to;
+	int32_t from, to, published = CIVIL_FOREVER;
 
-	if (civil_parse(p->valid_from, &from) < 0 || civil_parse_or_forever(p->valid_to, &to) < 0)
+	if (civil_parse(p->valid_from, &from) < 0 || civil_parse_or_forever(p->valid_to, &to) < 0 ||
+	    (p->published_on[0] != '\0' && civil_parse(p->published_on, &published) < 0))
 		return err_set(&c->err, &bad_event, NULL, NULL);
 	tx_add(c, &put_procedure, DB_TEXT(p->code), DB_INT4(p->version), DB_TEXT(p->levels),
-	       DB_INT8(p->fee_vnd), DB_INT4(p->online_level), DB_DATE(from), DB_DATE(to));
+	       DB_INT8(p->fee_vnd), DB_INT4(p->online_level), DB_DATE(from), DB_DATE(to),
+	       DB_BOOL(p->internal), DB_BOOL(p->online_eligible), DB_DATE(published));
 	return 0;
+}
+
+static bool is_online(Dossier__Channel channel)
+{
+	return channel == DOSSIER__CHANNEL__CHANNEL_OWN_PORTAL ||
+	       channel == DOSSIER__CHANNEL__CHANNEL_NATIONAL_PORTAL;
+}
+
+/* Whoever files for another is not the person that the pseudonym names. */
+static void filed_online(struct call *c, const Dossier__DossierSubmitted *d)
+{
+	counter_add(c, "R2-09", d->receiving_agency_code, d->submitted_us, d->identity_verified);
+	if (d->relation == DOSSIER__RELATION__RELATION_UNSPECIFIED)
+		tx_add(c, &put_applicant, DB_TEXT(d->owner_key), DB_TEXT(d->receiving_agency_code),
+		       DB_DATE(rules_month_of_us(d->submitted_us)), DB_BOOL(d->identity_verified));
 }
 
 static int submitted(struct call *c, const Dossier__DossierSubmitted *d)
@@ -79,6 +105,8 @@ static int submitted(struct call *c, const Dossier__DossierSubmitted *d)
 	       DB_TIME(d->submitted_us));
 	if (held)
 		counter_add(c, "R2-16", d->receiving_agency_code, d->submitted_us, !demanded);
+	if (is_online(d->channel))
+		filed_online(c, d);
 	return 0;
 }
 
@@ -111,14 +139,11 @@ struct resolved {
 
 static void count_resolved(struct call *c, const struct resolved *r)
 {
-	bool online = r->channel == DOSSIER__CHANNEL__CHANNEL_OWN_PORTAL ||
-		      r->channel == DOSSIER__CHANNEL__CHANNEL_NATIONAL_PORTAL;
-
 	if (r->handoffs > 0)
 		counter_add(c, "R2-04", r->agency, r->finished_us,
 			    r->handoffs == r->handoffs_electronic);
 	counter_add(c, "R2-12", r->agency, r->finished_us,
-		    online && r->online_level >= ONLINE_LEVEL_MIN);
+		    is_online(r->channel) && r->online_level >= ONLINE_LEVEL_MIN);
 	counter_add(c, "DOSSIER-ON-TIME", r->agency, r->finished_us,
 		    r->verdict != DOSSIER__VERDICT__VERDICT_LATE);
 }

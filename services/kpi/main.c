@@ -25,7 +25,7 @@ static const struct svc kpi_service = {
 	.n_consumers = ARRAY_LEN(consumers),
 	.publications = publications,
 	.n_publications = ARRAY_LEN(publications),
-	.schema_version = 2,
+	.schema_version = 3,
 };
 
 int main(int argc, char **argv)

@@ -51,6 +51,30 @@ static const struct db_stmt digitised = {
 			       "'Asia/Ho_Chi_Minh') AND d.finished_at < $4), "
 			       "count(*) FROM b"};
 
+/* The version of each procedure in force on a day, $1 the agency's level. */
+#define IN_FORCE                                                                                   \
+	"FROM (SELECT DISTINCT ON (code) * FROM fact_procedure WHERE valid_from <= $2 "            \
+	"AND valid_to >= $2 ORDER BY code, version DESC) p "                                       \
+	"WHERE ($1 = '' OR position($1 IN p.levels) > 0) "
+
+/* R2-10 as of a day: offered at level 3 or 4, of those for citizens that are fit for it. */
+static const struct db_stmt offered_online = {
+	"SELECT count(*) FILTER (WHERE p.online_level >= 3), count(*) " IN_FORCE
+	"AND NOT p.internal AND p.eligible"};
+
+/* R2-15 as of a day: internal ones that were published by the day they came into force. */
+static const struct db_stmt published_in_time = {
+	"SELECT count(*) FILTER (WHERE p.published_on <= p.valid_from), count(*) " IN_FORCE
+	"AND p.internal"};
+
+/* R6-04 of a period: people who filed online for themselves, and those whose identity was proven.
+ */
+static const struct db_stmt proven_applicants = {
+	KPI_AGENCIES
+	"SELECT count(DISTINCT owner_key) FILTER (WHERE verified), count(DISTINCT owner_key) "
+	"FROM fact_online_applicant WHERE month >= $3 AND month < $4 "
+	"AND " KPI_IN_AGENCIES("agency_code")};
+
 /*
  * R6-05: citizen-facing systems in operation on the day, and of them those with traffic in the
  * period's months; and whether usage of any of these months was reported at all.
@@ -108,9 +132,36 @@ static int measure_flow(struct call *c, const struct question *q, Kpi__Measure *
 	return 0;
 }
 
+static int measure_catalogue(struct call *c, const struct db_stmt *stmt, const struct question *q,
+			     Kpi__Measure *m)
+{
+	int slot = call_query(c, stmt, DB_TEXT(q->level), DB_DATE(q->as_of));
+
+	if (slot < 0)
+		return slot;
+	set_ratio(m, db_get_int(&c->tx, slot, 0, 0), db_get_int(&c->tx, slot, 0, 1));
+	return 0;
+}
+
 static int measure_payable_online(struct call *c, const struct question *q, Kpi__Measure *m)
 {
-	int slot = call_query(c, &payable_online, DB_TEXT(q->level), DB_DATE(q->as_of));
+	return measure_catalogue(c, &payable_online, q, m);
+}
+
+static int measure_offered_online(struct call *c, const struct question *q, Kpi__Measure *m)
+{
+	return measure_catalogue(c, &offered_online, q, m);
+}
+
+static int measure_published(struct call *c, const struct question *q, Kpi__Measure *m)
+{
+	return measure_catalogue(c, &published_in_time, q, m);
+}
+
+static int measure_proven_applicants(struct call *c, const struct question *q, Kpi__Measure *m)
+{
+	int slot = call_query(c, &proven_applicants, DB_TEXT(q->agency), DB_BOOL(q->alone),
+			      DB_DATE(q->period.from), DB_DATE(q->period.to));
 
 	if (slot < 0)
 		return slot;
@@ -153,11 +204,20 @@ static const struct {
 	const char *id;
 	int (*measure)(struct call *c, const struct question *q, Kpi__Measure *m);
 } computed[] = {
-	{"R2-04", measure_flow},           {"R2-05", measure_payable_online},
-	{"R2-06", measure_flow},           {"R2-07", measure_digitised},
-	{"R2-12", measure_flow},           {"R2-13", measure_flow},
-	{"R2-16", measure_flow},           {"R6-05", measure_connected},
-	{"DOSSIER-ON-TIME", measure_flow}, {"TASK-ON-TIME", measure_flow},
+	{"R2-04", measure_flow},
+	{"R2-05", measure_payable_online},
+	{"R2-06", measure_flow},
+	{"R2-07", measure_digitised},
+	{"R2-09", measure_flow},
+	{"R2-10", measure_offered_online},
+	{"R2-12", measure_flow},
+	{"R2-13", measure_flow},
+	{"R2-15", measure_published},
+	{"R2-16", measure_flow},
+	{"R6-04", measure_proven_applicants},
+	{"R6-05", measure_connected},
+	{"DOSSIER-ON-TIME", measure_flow},
+	{"TASK-ON-TIME", measure_flow},
 };
 
 /* Why an indicator that no computation is installed for cannot be measured. */

@@ -41,6 +41,7 @@ async function recount() {
     .map(({ data }) => data.code));
   for (const { type, data, timeUs } of feeds.dossier) {
     if (type === 'dossier.submitted') {
+      if (portals.includes(data.channel)) counter.add('R2-09', data.receivingAgencyCode, data.submittedUs, data.identityVerified);
       const held = data.components.filter((one) => one.held);
       if (held.length > 0)
         counter.add('R2-16', data.receivingAgencyCode, data.submittedUs, !held.some((one) => one.demanded) && !demandedLater.has(data.code));
@@ -79,6 +80,26 @@ function payableOnline(feeds) {
   return [charged.filter((one) => online.has(one.code)).length, charged.length];
 }
 
+// R2-10 and R2-15 as of today, R6-04 of the month.
+function catalogueAndApplicants(feeds) {
+  const today = businessDate();
+  const procedures = new Map();
+  const applicants = new Map();
+  for (const { type, data } of feeds.dossier) {
+    if (type === 'dossier.procedure_put' && data.validFrom <= today && (data.validTo === '' || data.validTo >= today))
+      procedures.set(data.code, data);
+    if (type === 'dossier.submitted' && /PORTAL$/.test(data.channel) && monthOf(data.submittedUs) === MONTH && data.relation === 'RELATION_UNSPECIFIED')
+      applicants.set(data.ownerKey, applicants.get(data.ownerKey) || data.identityVerified);
+  }
+  const all = [...procedures.values()];
+  const share = (list, match) => [list.filter(match).length, list.length];
+  return {
+    'R2-10': share(all.filter((one) => !one.internal && one.onlineEligible), (one) => one.onlineLevel >= 3),
+    'R2-15': share(all.filter((one) => one.internal), (one) => one.publishedOn !== '' && one.publishedOn <= one.validFrom),
+    'R6-04': share([...applicants.values()], (verified) => verified),
+  };
+}
+
 async function counted() {
   const marks = Object.fromEntries(await Promise.all(FEEDS.map(async (name) => [name, await highWater(name)])));
   await until('kpi to have counted everything', async () => {
@@ -88,7 +109,7 @@ async function counted() {
 }
 
 const percent = (n, d) => Math.round((n * 10_000) / d);
-const FLOWS = ['R2-04', 'R2-06', 'R2-12', 'R2-13', 'R2-16', 'DOSSIER-ON-TIME', 'TASK-ON-TIME'];
+const FLOWS = ['R2-04', 'R2-06', 'R2-09', 'R2-12', 'R2-13', 'R2-16', 'DOSSIER-ON-TIME', 'TASK-ON-TIME'];
 
 describe('what kpi shows, counted a second time', () => {
   let second;
@@ -130,6 +151,13 @@ describe('what kpi shows, counted a second time', () => {
     const { measure } = await bus.call('kpi', 'Get', { indicatorId: 'R2-05', period: MONTH });
     assert.deepEqual([Number(measure.numerator), Number(measure.denominator)], payableOnline(second.feeds));
     assert.ok(Number(measure.denominator) > 0);
+  });
+
+  it('what is offered and published, and who files online (R2-10, R2-15, R6-04)', async () => {
+    for (const [indicatorId, want] of Object.entries(catalogueAndApplicants(second.feeds))) {
+      const { measure } = await bus.call('kpi', 'Get', { indicatorId, period: MONTH });
+      assert.deepEqual([Number(measure.numerator), Number(measure.denominator)], want, indicatorId);
+    }
   });
 
   it('every flow of the demo has been seen to move', () => {

@@ -101,7 +101,9 @@ static void import_profile(void)
 		{"R2-06", "computed:payment"}, {"R2-07", "computed:x"},
 		{"R2-12", "computed:dossier"}, {"R2-16", "computed:x"},
 		{"R2-01", "reported"},         {"R2-08", "connector:portal"},
-		{"R2-18", "computed:dossier"}, {"R6-05", "computed:bus usage"}};
+		{"R2-18", "computed:dossier"}, {"R6-05", "computed:bus usage"},
+		{"R2-09", "computed:dossier"}, {"R2-10", "computed:dossier"},
+		{"R2-15", "computed:dossier"}, {"R6-04", "computed:dossier"}};
 	Kpi__Indicator rows[ARRAY_LEN(ids)], *list[ARRAY_LEN(ids)];
 	Kpi__Target target[2] = {KPI__TARGET__INIT, KPI__TARGET__INIT};
 	Kpi__Target *targets[] = {&target[0], &target[1]};
@@ -410,9 +412,71 @@ static void play_usage(void)
 	used(ONE_STOP, INSIDE, "2024-06-01T00:00:00+07:00");
 }
 
+/* --- who files online, and what the catalogue says --- */
+
+static void apply(const char *code, const char *agency, const char *owner, bool verified,
+		  Dossier__Relation relation, const char *at)
+{
+	Dossier__DossierSubmitted s = DOSSIER__DOSSIER_SUBMITTED__INIT;
+
+	s.code = code;
+	s.procedure_code = "1.1";
+	s.receiving_agency_code = s.competent_agency_code = agency;
+	s.channel = DOSSIER__CHANNEL__CHANNEL_NATIONAL_PORTAL;
+	s.owner_key = owner;
+	s.identity_verified = verified;
+	s.relation = relation;
+	s.submitted_us = moment(at);
+	publish(DOSSIER, "dossier.submitted", code, &s.base);
+}
+
+/* Of another year. Lan three times, proven once; Minh never; Hoa's father for her; one in Q1. */
+static void play_applicants(void)
+{
+	const Dossier__Relation self = DOSSIER__RELATION__RELATION_UNSPECIFIED;
+
+	apply("A1", WARD_1, "lan", false, self, "2022-05-02T09:00:00+07:00");
+	apply("A2", WARD_1, "lan", true, self, "2022-05-03T09:00:00+07:00");
+	apply("A3", OTHER, "lan", false, self, "2022-06-03T09:00:00+07:00");
+	apply("A4", WARD_2, "minh", false, self, "2022-05-04T09:00:00+07:00");
+	apply("A5", WARD_2, "hoa", true, DOSSIER__RELATION__RELATION_GUARDIAN,
+	      "2022-05-05T09:00:00+07:00");
+	apply("A6", WARD_2, "tam", true, self, "2022-03-31T23:59:00+07:00");
+}
+
+static void version_of(const char *code, int32_t version, const char *from, uint32_t level,
+		       const char *published)
+{
+	Dossier__DossierProcedurePut p = DOSSIER__DOSSIER_PROCEDURE_PUT__INIT;
+
+	p.code = code;
+	p.version = version;
+	p.levels = strncmp(code, "2.", 2) == 0 ? "X" : "T";
+	p.valid_from = from;
+	p.online_level = level;
+	p.internal = *published != '-';
+	p.online_eligible = *published == '-';
+	p.published_on = *published == '-' ? "" : published;
+	publish(DOSSIER, "dossier.procedure_put", code, &p.base);
+}
+
+/* "-": for citizens and fit for level 3 or 4; else an internal one with its day of publication. */
+static void play_catalogue(void)
+{
+	version_of("2.1", 1, "2021-01-01", 4, "-");
+	version_of("2.2", 1, "2021-01-01", 2, "-");
+	version_of("2.2", 2, "2024-05-10", 3, "-");
+	version_of("2.3", 1, "2021-01-01", 2, "-");
+	version_of("3.1", 1, "2024-05-10", 0, "2024-05-10");
+	version_of("3.2", 1, "2024-05-10", 0, "2024-05-11");
+	version_of("3.3", 1, "2024-04-01", 0, "");
+}
+
 static void play_all(void)
 {
 	play_usage();
+	play_applicants();
+	play_catalogue();
 	procedure("1.1", 1000, "HX");
 	procedure("1.2", 2000, "X");
 	procedure("1.3", 0, "X");
@@ -522,6 +586,25 @@ static const struct {
 	{"R2-12", "", "2024", false, 5, 6, MET, ""},
 	/* Held at filing: D1, D2, D7, which was asked again later; D4 for what nobody held. */
 	{"R2-16", "", "2024-05", false, 1, 3, NO_GOAL, ""},
+	/* Online filings, however often the same person; represented ones, too. */
+	{"R2-09", "", "2022-05", false, 2, 4, NO_GOAL, ""},
+	{"R2-09", CITY, "2022-Q2", false, 2, 4, NO_GOAL, ""},
+	{"R2-09", OTHER, "2022-06", false, 0, 1, NO_GOAL, ""},
+	/* Fit for level 3 or 4: 2.1 and, since May the 10th, 2.2; of three at X. */
+	{"R2-10", "", "2024-04", false, 1, 3, NO_GOAL, ""},
+	{"R2-10", "", "2024-05", false, 2, 3, NO_GOAL, ""},
+	{"R2-10", WARD_1, "2024-05", false, 2, 3, NO_GOAL, ""},
+	{"R2-10", CITY, "2024-05", false, 0, 0, NONE, "NO_CASES"},
+	/* Internal: published in time, a day late, never. */
+	{"R2-15", "", "2024-05", false, 1, 3, NO_GOAL, ""},
+	{"R2-15", "", "2024-04", false, 0, 1, NO_GOAL, ""},
+	{"R2-15", "", "2024-03", false, 0, 0, NONE, "NO_CASES"},
+	/* People who filed for themselves: Lan and Minh; Tam before. */
+	{"R6-04", "", "2022-05", false, 1, 2, NO_GOAL, ""},
+	{"R6-04", "", "2022-Q2", false, 1, 2, NO_GOAL, ""},
+	{"R6-04", OTHER, "2022-Q2", false, 0, 1, NO_GOAL, ""},
+	{"R6-04", "", "2022", false, 2, 3, NO_GOAL, ""},
+	{"R6-04", CITY, "2022-07", false, 0, 0, NONE, "NO_CASES"},
 	{"DOSSIER-ON-TIME", "", "2024-05", false, 4, 5, NO_GOAL, ""},
 	{"TASK-ON-TIME", "", "2024-05", false, 1, 2, NO_GOAL, ""},
 	/* Portal answered; one-stop was refused in May and asked in June; the old desk is gone. */
@@ -639,7 +722,8 @@ static void test_again(void **state)
 	pg_exec(rig.pg, "kpi",
 		"TRUNCATE counter, fact_procedure, fact_fee, fact_dossier, fact_rating, "
 		"fact_payment, "
-		"fact_record, fact_backlog, fact_task, fact_system, fact_usage; "
+		"fact_record, fact_backlog, fact_task, fact_system, fact_usage, "
+		"fact_online_applicant; "
 		"DELETE FROM applied");
 	svcd_restart(rig.svc);
 	wait_counted();
