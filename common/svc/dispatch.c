@@ -280,7 +280,7 @@ static void dispatch_count(const struct call *c, int64_t dur_us)
 		atomic_store(&m->calls[-c->err.status], calls);
 		snprintf(labels, sizeof(labels), "method=\"%s\"", method);
 		atomic_store(&m->time,
-			     metric_histogram("lgsp_svc_call_us", labels,
+			     metric_histogram("lgsp_svc_call_seconds", labels,
 					      "From a worker taking a call to its answer"));
 	}
 	metric_add(calls, 1);

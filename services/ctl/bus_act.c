@@ -198,6 +198,20 @@ static void replace_limit(const char *text, const char *member, const char *word
 		buf_printf(out, "limit %s%s\n", member, words);
 }
 
+/* Does any line speak of the member (or group, or everybody)? A limit for nobody is a slip. */
+static bool is_named(const char *text, const char *member)
+{
+	size_t n = strlen(member);
+
+	if (strcmp(member, "*") == 0)
+		return true;
+	for (const char *p = strstr(text, member); p; p = strstr(p + 1, member))
+		if (p > text && isspace((unsigned char)p[-1]) &&
+		    (p[n] == '\0' || isspace((unsigned char)p[n])))
+			return true;
+	return strncmp(member, "group:", 6) == 0; /* as the parser finds it */
+}
+
 /* Words key=value, as the rights file has them; "none" takes the line away. */
 static int write_limit(const char *path, const char *member, const char *words)
 {
@@ -207,6 +221,8 @@ static int write_limit(const char *path, const char *member, const char *words)
 	buf_init(&old, RIGHTS_FILE_MAX);
 	buf_init(&fresh, RIGHTS_FILE_MAX);
 	rc = rights_file_read(path, &old);
+	if (rc == 0 && *words && !is_named(buf_str(&old), member))
+		rc = ctl_say(-1, "%s: no line is about %s; nothing was changed", path, member);
 	if (rc == 0) {
 		replace_limit(buf_str(&old), member, words, &fresh);
 		rc = fresh.full ? ctl_say(-1, "%s: too long", path)

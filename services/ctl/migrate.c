@@ -202,11 +202,27 @@ static bool wanted(const char *service, int n, char **words)
 	return n == 0;
 }
 
+/* Every word has to be a service. */
+static int check_words(const struct migrate_services *services, int n, char **words)
+{
+	for (int i = 0; i < n; i++) {
+		bool found = false;
+
+		for (size_t j = 0; j < services->n; j++)
+			found |= strcmp(services->names[j], words[i]) == 0;
+		if (!found)
+			return ctl_say(-1, "migrate: no service \"%s\" has an sql folder",
+				       words[i]);
+	}
+	return 0;
+}
+
 static int take_all(struct run *run, int n_words, char **words)
 {
 	static struct migrate_services services;
 
-	if (migrate_find_services(run->root, &services) < 0)
+	if (migrate_find_services(run->root, &services) < 0 ||
+	    check_words(&services, n_words, words) < 0)
 		return -1;
 	/* One runner at a time; the lock ends with the connection. */
 	if (migrate_exec(run->conn, "lock", "SELECT pg_advisory_lock(hashtext('migrate'))", NULL) <

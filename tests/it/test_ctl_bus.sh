@@ -56,6 +56,7 @@ quota_again() { ctl quota one-stop requests_per_s=9 && [ "$(grep -c '^limit VN/G
 check "a second one takes its place" quota_again
 sums() { sha256sum <"$VAR/keys/rights"; }
 before=$(sums)
+check "a limit for nobody is refused" says 1 'no line is about VN/GOV/H40/nobody; nothing was changed' quota nobody in_flight=3
 check "a number that is none is refused" says 1 'nothing was changed' quota one-stop requests_per_s=many
 check "a word that is none too" says 2 'is not NAME=NUMBER' quota one-stop plenty
 unchanged() { [ "$(sums)" = "$before" ]; }
@@ -126,6 +127,13 @@ undocumented() {
 }
 all_documented() { [ -z "$(undocumented | tee /dev/stderr)" ]; }
 check "every metric of the broker stands in docs/metrics.md" all_documented
+others_undocumented() {
+	grep -rhoE '"lgsp_[a-z_]+"' common services --include='*.c' | tr -d '"' | sort -u | while read -r name; do
+		grep -q "\`$name\`" docs/metrics.md || echo "$name"
+	done
+}
+others_documented() { [ -z "$(others_undocumented | tee /dev/stderr)" ]; }
+check "and that of the others" others_documented
 
 # --- what is wrong ---
 

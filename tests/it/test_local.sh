@@ -128,6 +128,8 @@ two_together() {
 	migrate_other >"$VAR.b" && wait $first && [ "$(cat "$VAR.a" "$VAR.b" | grep -c ' applied$')" = "$(files_expected)" ]
 }
 check "of two runners at once each file is applied by one" two_together
+no_such_service() { ! migrate_other nobody 2>"$VAR.err" && grep 'no service "nobody"' "$VAR.err"; }
+check "a service that is none is refused" no_such_service
 up_to_date() { migrate_other --status && ! migrate_other --status | grep pending; }
 check "then nothing is pending" up_to_date
 pending() {

@@ -1,4 +1,4 @@
-# protoc -Iproto --python_out=build/py proto/lgsp/{common,bus,dossier}/v1/*.proto   (python3-zmq, python3-protobuf)
+# mkdir -p build/py; protoc -Iproto --python_out=build/py proto/lgsp/{common,bus,dossier}/v1/*.proto  (python3-zmq, python3-protobuf)
 # PYTHONPATH=build/py LGSP_ENV_FILE=var/run/lgspctl.env python3 docs/examples/python/call.py 1.001612
 import os, re, sys, uuid, zmq
 from lgsp.bus.v1 import header_pb2 as bus
