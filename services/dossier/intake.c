@@ -19,6 +19,11 @@ static const struct err_kind not_competent = {
 	"Cơ quan %s không có thẩm quyền giải quyết thủ tục này",
 	"agency %s is not of a level that decides this procedure"};
 
+static const struct err_kind not_your_desk = {
+	ERR_DENIED, "NOT_IN_HAND",
+	"Bộ phận một cửa của cơ quan %s chỉ tiếp nhận cho cơ quan mình, hoặc hỗ trợ tiếp nhận "
+	"(supporting_agency_code) cho cơ quan khác",
+	"the desk of agency %s takes in for its own agency, or as the supporting one for another"};
 static const struct err_kind internal_procedure = {
 	ERR_INVALID, "INTERNAL_PROCEDURE", "Thủ tục %s là thủ tục nội bộ giữa các cơ quan nhà nước",
 	"procedure %s is one between state agencies only"};
@@ -32,7 +37,7 @@ static const struct err_kind channel_not_open = {ERR_INVALID, "CHANNEL_CLOSED",
 /*
  * Levels of the receiving, the competent and the supporting agency, NULL when not in force. Then
  * the channel: whether it is open, since when it is closed with the place to go, from when it
- * opens.
+ * opens. Then the post of whoever files, as officer of their agency.
  */
 #define LEVEL_OF(column)                                                                           \
 	"(SELECT level FROM ref_agency WHERE code = u." column " AND valid_from <= u.day"          \
@@ -50,12 +55,15 @@ static const struct db_stmt read_places = {
 			      "instead " RULES_OF_CHANNEL
 			      "closes < u.day ORDER BY closes DESC LIMIT 1),"
 			      " (SELECT to_char(opens, 'YYYY-MM-DD') " RULES_OF_CHANNEL
-			      "opens > u.day ORDER BY opens LIMIT 1), u.n"
-			      " FROM unnest($1, $2, $3, $4, $5) WITH ORDINALITY"
-			      " AS u (receiving, competent, day, channel, supporting, n)"
+			      "opens > u.day ORDER BY opens LIMIT 1),"
+			      " coalesce((SELECT post FROM ref_officer WHERE subject = u.actor"
+			      "  AND agency_code = u.of AND valid_from <= u.day"
+			      "  AND valid_to >= u.day ORDER BY valid_from DESC LIMIT 1), ''), u.n"
+			      " FROM unnest($1, $2, $3, $4, $5, $6, $7) WITH ORDINALITY"
+			      " AS u (receiving, competent, day, channel, supporting, actor, of, n)"
 			      " ORDER BY u.n"};
 /* Its columns. */
-enum { RECEIVING_LEVEL, COMPETENT_LEVEL, SUPPORTING_LEVEL, IS_OPEN, CLOSED_SINCE, OPENS_ON };
+enum { RECEIVING_LEVEL, COMPETENT_LEVEL, SUPPORTING_LEVEL, IS_OPEN, CLOSED_SINCE, OPENS_ON, POST };
 
 /* Open dossiers of the applicant for the same procedure since a day. */
 static const struct db_stmt read_similar = {
@@ -186,13 +194,13 @@ static int stat_files(struct call *c, struct filing *f)
 /* The desk that files: of the supporting agency when there is one. */
 static int check_desk(struct call *c, const struct filing *f)
 {
-	const char *supporting = f->in->supporting_agency_code;
-	const struct rules_agencies of = {.receiving =
-						  supporting[0] ? supporting : f->in->agency_code};
+	bool supported = f->in->supporting_agency_code[0] != '\0';
+	const char *desk = supported ? f->in->supporting_agency_code : f->in->agency_code;
 
-	return f->filer == RULES_BY_STAFF
-		       ? rules_party(&of, RULES_RECEIVER, c->caller.agency, &c->err)
-		       : 0;
+	if (f->filer != RULES_BY_STAFF || strcmp(desk, c->caller.agency) == 0)
+		return 0;
+	return err_set(&c->err, &not_your_desk,
+		       supported ? "supporting_agency_code" : "agency_code", c->caller.agency);
 }
 
 int intake_look(struct call *c, struct filing *f)
@@ -223,7 +231,8 @@ void intake_reads(struct call *c, void *item)
 	f->slot.procedure = catalogue_add(c, in->procedure_code, f->today);
 	f->slot.places = tx_add_row(c, &read_places, DB_TEXT(in->agency_code),
 				    DB_TEXT(f->competent), DB_DATE(f->today), DB_INT4(in->channel),
-				    DB_TEXT(in->supporting_agency_code));
+				    DB_TEXT(in->supporting_agency_code), DB_TEXT(dossier_actor(c)),
+				    DB_TEXT(c->caller.agency));
 	f->slot.held = held_add(c, f->owner_key, f->today);
 	account_reads(c, f);
 	f->slot.similar =
@@ -321,6 +330,7 @@ int intake_check(struct call *c, void *item)
 
 	if (r < 0)
 		return r;
+	f->post = db_get_text(&c->tx, f->slot.places, 0, POST);
 	check_agencies(c, f);
 	check_channel(c, f);
 	account_check(c, f);

@@ -35,7 +35,8 @@ struct filing {
 	enum rules_filer filer;
 	int32_t today;
 	const char *competent;
-	const char *national_code;                  /* "" unless from the national portal */
+	const char *post;          /* of the officer who files; "" for everybody else */
+	const char *national_code; /* "" unless from the national portal */
 	uint8_t content_sha256[CRYPT_SHA256_BYTES]; /* of a national filing */
 	char owner_key[CRYPT_SHA256_HEX];
 	struct rules_answers answers; /* the form, values in NFC */

@@ -36,8 +36,8 @@ static const struct db_stmt insert_filing = {
 
 static const struct db_stmt insert_history = {
 	"INSERT INTO history (version, state, note, dossier, action, actor, member, roles,"
-	" agency, holder_agency, at) SELECT 1, 1, '', u.*"
-	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) AS u"};
+	" agency, holder_agency, at, post) SELECT 1, 1, '', u.*"
+	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) AS u"};
 
 static const struct db_stmt insert_suspicions = {
 	"INSERT INTO suspicion (dossier, other, at) SELECT $1, other, $3"
@@ -128,7 +128,8 @@ static void add_history(struct call *c, const struct filing *f)
 {
 	tx_add_row(c, &insert_history, DB_TEXT(f->code), DB_TEXT(rules_action_name(RULES_SUBMIT)),
 		   DB_TEXT(dossier_actor(c)), DB_TEXT(c->caller.member), DB_TEXT(dossier_roles(c)),
-		   DB_TEXT(c->caller.agency), DB_TEXT(f->in->agency_code), DB_TIME(c->now_us));
+		   DB_TEXT(c->caller.agency), DB_TEXT(f->in->agency_code), DB_TIME(c->now_us),
+		   DB_TEXT(f->post));
 }
 
 static void add_parts(struct call *c, const struct filing *f)
@@ -181,7 +182,7 @@ static int add_event(struct call *c, const struct filing *f)
 				      .has_address = applicant->address[0] != '\0',
 				      .why = "",
 				      .acting_for = "",
-				      .post = ""};
+				      .post = f->post};
 
 	if (!facts || !list || !ids)
 		return no_room(c);

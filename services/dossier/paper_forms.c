@@ -332,12 +332,12 @@ int paper_register(const struct paper_entry *entries, size_t n, struct arena *ar
 		   struct sheet *ret_sheet, struct err *err)
 {
 	static const struct paper_column columns[] = {
-		{"STT", 0.04, true},         {"Mã hồ sơ", 0.12, false},
-		{"Thủ tục", 0.15, false},    {"Cá nhân, tổ chức", 0.11, false},
-		{"Địa chỉ", 0.12, false},    {"Cơ quan giải quyết", 0.1, false},
-		{"Tiếp nhận", 0.072, true},  {"Hẹn trả", 0.072, true},
-		{"Có kết quả", 0.072, true}, {"Trả kết quả", 0.072, true},
-		{"Ghi chú", 0.072, false},
+		{"STT", 0.035, true},        {"Mã hồ sơ", 0.165, false},
+		{"Thủ tục", 0.122, false},   {"Cá nhân, tổ chức", 0.095, false},
+		{"Địa chỉ", 0.1, false},     {"Cơ quan giải quyết", 0.09, false},
+		{"Tiếp nhận", 0.082, true},  {"Hẹn trả", 0.082, true},
+		{"Có kết quả", 0.082, true}, {"Trả kết quả", 0.082, true},
+		{"Ghi chú", 0.065, false},
 	};
 	const char **cells = arena_calloc(arena, n * ARRAY_LEN(columns), sizeof(*cells));
 

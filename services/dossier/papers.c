@@ -24,6 +24,7 @@ struct making {
 	const uint8_t *bytes;
 	size_t n;
 	const char *media_type, *suffix;
+	const char *receiving; /* agency at the head of the control sheet */
 };
 
 static const char *format_name(Dossier__PaperFormat format)
@@ -63,6 +64,23 @@ static int make_table(struct call *c, struct making *m, const struct sheet *shee
 				&c->err);
 }
 
+/* Names of the agency on top of a table. */
+static int read_head(struct call *c, const char *code, struct paper_case *of)
+{
+	struct refdata_agency agency, parent;
+	int rc = refdata_agency(c, code, civil_of_us(c->now_us), &agency);
+
+	of->agency = code;
+	of->parent_agency = "";
+	if (rc <= 0)
+		return rc;
+	of->agency = agency.name;
+	rc = refdata_agency(c, agency.parent_code, civil_of_us(c->now_us), &parent);
+	if (rc > 0)
+		of->parent_agency = parent.name;
+	return rc < 0 ? rc : 0;
+}
+
 static int make(struct call *c, const struct papers_slots *s, struct making *m)
 {
 	struct sheet sheet;
@@ -72,7 +90,7 @@ static int make(struct call *c, const struct papers_slots *s, struct making *m)
 	if (m->kind != PAPER_CONTROL_SHEET)
 		return paper_make(m->kind, &m->of, m->act.time_us, c->arena, &m->bytes, &m->n,
 				  &c->err);
-	if (papers_control_sheet(c, s, &sheet) < 0)
+	if (read_head(c, m->receiving, &m->of) < 0 || papers_control_sheet(c, s, &sheet) < 0)
 		return c->err.status;
 	return make_table(c, m, &sheet);
 }
@@ -129,6 +147,7 @@ static int read_case(struct call *c, const Dossier__GetPaperRequest *in, struct 
 		return err_set(&c->err, &dossier_unknown, "code", in->code);
 	if (check_staff(c, &d) < 0)
 		return c->err.status;
+	m->receiving = d.agencies.receiving;
 	return papers_case(c, s, &d, m->kind, m->kind == PAPER_RECEIPT ? in->receipt_secret : "",
 			   &m->of, &m->act);
 }
@@ -169,22 +188,6 @@ static int take_days(struct call *c, const Dossier__GetRegisterRequest *in, int3
 	return 0;
 }
 
-/* Names of the agency on top. */
-static int read_head(struct call *c, const char *code, struct making *m)
-{
-	struct refdata_agency agency, parent;
-	int rc = refdata_agency(c, code, civil_of_us(c->now_us), &agency);
-
-	m->of = (struct paper_case){.parent_agency = "", .agency = code, .place = ""};
-	if (rc <= 0)
-		return rc;
-	m->of.agency = agency.name;
-	rc = refdata_agency(c, agency.parent_code, civil_of_us(c->now_us), &parent);
-	if (rc > 0)
-		m->of.parent_agency = parent.name;
-	return rc < 0 ? rc : 0;
-}
-
 static void log_all(struct call *c, const struct sheet *sheet)
 {
 	const char **codes = arena_calloc(c->arena, sheet->n_rows, sizeof(*codes));
@@ -198,7 +201,7 @@ DOSSIER_HANDLER(get_register, GetRegister)
 {
 	struct call *c = call_of(data);
 	Dossier__GetRegisterReply out = DOSSIER__GET_REGISTER_REPLY__INIT;
-	struct making m = {.kind = PAPER_REGISTER, .act = {.time_us = c->now_us}};
+	struct making m = {.kind = PAPER_REGISTER, .act = {.time_us = c->now_us}, .of.place = ""};
 	struct sheet sheet;
 	int32_t from, to;
 	int slot;
@@ -210,7 +213,7 @@ DOSSIER_HANDLER(get_register, GetRegister)
 	slot = papers_register_add(c, c->caller.agency, from, to);
 	m.media_type = "application/pdf";
 	m.suffix = "pdf";
-	if (tx_flush(c) < 0 || read_head(c, c->caller.agency, &m) < 0 ||
+	if (tx_flush(c) < 0 || read_head(c, c->caller.agency, &m.of) < 0 ||
 	    papers_register(c, slot, &sheet) < 0 || make_table(c, &m, &sheet) < 0)
 		return call_fail(c);
 	out.content = (ProtobufCBinaryData){.len = m.n, .data = (uint8_t *)(uintptr_t)m.bytes};
@@ -247,7 +250,7 @@ static int make_figures(struct call *c, const Dossier__GetStatisticsSheetRequest
 	struct sheet sheet;
 
 	/* The head first: the texts of the figures are those of the last query. */
-	if (read_head(c, in->of->agency_code, m) < 0 ||
+	if (read_head(c, in->of->agency_code, &m->of) < 0 ||
 	    statistics_count(c, in->of, RULES_STATISTICS_LINES, ret_span, &figures) < 0)
 		return c->err.status;
 	if (figures.more)
@@ -262,7 +265,7 @@ DOSSIER_HANDLER(get_statistics_sheet, GetStatisticsSheet)
 {
 	struct call *c = call_of(data);
 	Dossier__GetStatisticsSheetReply out = DOSSIER__GET_STATISTICS_SHEET_REPLY__INIT;
-	struct making m = {.kind = PAPER_STATISTICS, .act = {.time_us = c->now_us}};
+	struct making m = {.kind = PAPER_STATISTICS, .act = {.time_us = c->now_us}, .of.place = ""};
 	char from[11], to[11];
 	struct rules_span span;
 

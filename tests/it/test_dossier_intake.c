@@ -475,7 +475,10 @@ static void test_supporting_desk(void **state)
 	assert_int_equal(refuse(&a, &citizen, &f, "SUPPORT_NOT_ALLOWED", "supporting_agency_code"),
 			 ERR_INVALID);
 	f.in.channel = DOSSIER__CHANNEL__CHANNEL_COUNTER;
-	assert_int_equal(refuse(&a, &clerk, &f, "NOT_IN_HAND", NULL), ERR_DENIED);
+	assert_int_equal(refuse(&a, &clerk, &f, "NOT_IN_HAND", "supporting_agency_code"),
+			 ERR_DENIED);
+	f.in.supporting_agency_code = "";
+	assert_int_equal(refuse(&a, &other_clerk, &f, "NOT_IN_HAND", "agency_code"), ERR_DENIED);
 	f.in.supporting_agency_code = GONE;
 	assert_int_equal(refuse(&a, &(struct person){"clerk-99", "clerk", GONE}, &f,
 				"AGENCY_NOT_IN_FORCE", "supporting_agency_code"),
@@ -484,8 +487,12 @@ static void test_supporting_desk(void **state)
 	assert_int_equal(refuse(&a, &clerk, &f, "SUPPORT_NOT_NEEDED", "supporting_agency_code"),
 			 ERR_INVALID);
 	f.in.supporting_agency_code = OTHER;
+	pg_exec(rig.pg, "dossier",
+		"INSERT INTO ref_officer VALUES ('clerk-31-02', '" OTHER "', 'Nguyễn B',"
+		" 'Công chức một cửa', '{clerk}', '2021-01-01', 'infinity')");
 	assert_int_equal(submit(&a, &other_clerk, &f, &out), 0);
 	snprintf(code, sizeof(code), "%s", out->code);
+	assert_int_equal(of("(post = 'Công chức một cửa')::int", "history WHERE dossier", code), 1);
 	assert_true(strncmp(code, COMMUNE "-", sizeof(COMMUNE)) == 0);
 	assert_int_equal(of("count(*)",
 			    "dossier WHERE supporting_agency = '" OTHER

@@ -209,6 +209,7 @@ static void control_sheet_lists_the_hands(void **state)
 			    "3 21/05/2024\n");
 	assert_int_equal(paper(&clerk, code, KIND(CONTROL_SHEET), "", &out), 0);
 	outside_expect(text_of(out), "Mẫu số 05");
+	outside_expect(text_of(out), "CƠ QUAN " COMMUNE);
 	REFUSED(paper(&public, code, KIND(CONTROL_SHEET), secret, &out), ERR_DENIED, "STAFF_ONLY");
 }
 
