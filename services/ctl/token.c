@@ -59,6 +59,9 @@ int ctl_token_issue(int argc, char **argv)
 	if (rc != 0)
 		return rc;
 	const char *key = ctl_setting("LGSP_TOKEN_KEY", NULL);
+	char address[128];
 
-	return key ? issue(key, subject, member, ttl_s) : EXIT_CONFIG;
+	if (!key)
+		return EXIT_CONFIG;
+	return issue(key, subject, member ? ctl_member_address(member, address) : NULL, ttl_s);
 }

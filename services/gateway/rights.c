@@ -17,6 +17,10 @@ static const struct err_kind rights_invalid = {ERR_INVALID, "RIGHTS_INVALID",
 static const struct err_kind not_allowed = {ERR_DENIED, "NOT_ALLOWED", "Bạn không được phép gọi %s",
 					    "you may not call %s"};
 
+static const struct err_kind not_your_role = {ERR_DENIED, "NOT_ALLOWED",
+					      "Chức năng này dành cho vai trò: %s",
+					      "this is for people with the role: %s"};
+
 struct system_rights {
 	struct watch watch;
 	struct rights *rights;
@@ -134,6 +138,8 @@ int identity_check_call(const struct identity *who, const struct system_rights *
 {
 	if (row->exposure & RPC_PUBLIC)
 		return 0;
+	if (!row_is_for(who, row) && who->kind == WHO_OFFICER && (row->exposure & RPC_STAFF))
+		return err_set(err, &not_your_role, NULL, row->roles);
 	if (!row_is_for(who, row))
 		return err_set(err, &not_allowed, NULL, row->method);
 	if (who->kind != WHO_SYSTEM)

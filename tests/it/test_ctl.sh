@@ -146,6 +146,9 @@ check "a token needs its key" exits 3 'LGSP_TOKEN_KEY is not set' token issue --
 export LGSP_TOKEN_KEY=$keys/token.pem
 token_parts() { ctl token issue --subject hl-mot-cua --ttl 60 | grep -qE '^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}$'; }
 check "a token is signed" token_parts
+payload() { local b; b=$(ctl token issue "$@" | cut -d. -f2 | tr '_-' '/+') && printf '%s%.*s' "$b" $(((4 - ${#b} % 4) % 4)) === | base64 -d; }
+of_member() { payload --subject a --ttl 60 --member one-stop | grep -F '"member":"VN/GOV/H40/one-stop"'; }
+check "a member's token has its whole address" of_member
 check "a token lives for a while at most" exits 2 'is not a whole number' token issue --subject a --ttl 999999999
 
 # --- the audit line of what changes something ---

@@ -221,6 +221,8 @@ static void test_who_may_call(void **state)
 		       "NOT_ALLOWED");
 	assert_refused(call_as(rig, "operator-1", "Accept", "", "{}"), 403, "permission_denied",
 		       "NOT_ALLOWED");
+	assert_non_null(strstr(call_as(rig, "operator-1", "Accept", "", "{}")->body,
+			       "this is for people with the role: clerk"));
 	assert_int_equal(rig->bus.calls, 0);
 	rig_play(rig, &submitted.base);
 	assert_int_equal(call_as(rig, "citizen-1", "Submit", "", "{}")->status, 200);
