@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -251,24 +252,13 @@ void busload_wait_workers(const struct busload *l)
 		usleep(1000);
 }
 
-/* User and system time of a process with all its threads, seconds. */
 double busload_cpu(pid_t pid)
 {
-	char path[64], text[1024];
-	unsigned long user = 0, system = 0;
-	CLEANUP_FILE FILE *file = NULL;
-	char *at;
+	struct timespec t;
+	clockid_t clock;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	file = fopen(path, "re");
-	if (!file)
-		return 0;
-	text[fread(text, 1, sizeof(text) - 1, file)] = 0;
-	at = strrchr(text, ')');
-	if (at)
-		sscanf(at + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
-		       &system);
-	return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+	CHECK(clock_getcpuclockid(pid, &clock) == 0 && clock_gettime(clock, &t) == 0);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 double busload_rss_kib(pid_t pid)
