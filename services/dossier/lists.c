@@ -233,6 +233,9 @@ DOSSIER_HANDLER(inbox_counts, InboxCounts)
 	if (slot < 0)
 		return call_fail(c);
 	out.total = (uint32_t)db_get_int(&c->tx, slot, 0, 0);
+	out.more = out.total > LISTS_COUNT_MAX;
+	if (out.more)
+		out.total = LISTS_COUNT_MAX;
 	out.overdue = (uint32_t)db_get_int(&c->tx, slot, 0, 1);
 	out.soon = (uint32_t)db_get_int(&c->tx, slot, 0, 2);
 	reply(&out, data);

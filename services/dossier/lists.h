@@ -40,6 +40,9 @@ char *rules_cursor_text(struct arena *arena, const struct lists_cursor *cursor);
 int rules_cursor_parse(struct arena *arena, char list, const char *text,
 		       struct lists_cursor *ret_cursor, struct err *err);
 
+/* Of a search by name: takes the ordinal of the word off its key. ERR_INVALID with BAD_CURSOR. */
+int rules_cursor_word(struct lists_cursor *cursor, int most, int *ret_word, struct err *err);
+
 /* --- whose list (lists.c) --- */
 
 struct lists_view {

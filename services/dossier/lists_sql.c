@@ -32,11 +32,12 @@ const struct db_stmt lists_inbox_assigned = {
 	" AND d.holder_agency = $7" OF_ROLE("$8") " ORDER BY d.next_due_at, d.code LIMIT $6"};
 
 const struct db_stmt lists_counts = {
-	"SELECT count(*), count(*) FILTER (WHERE q.next_due_at < $2),"
-	" count(*) FILTER (WHERE q.next_due_at >= $2 AND q.next_due_at <= $3)"
-	" FROM (SELECT d.next_due_at FROM dossier d WHERE d.holder_agency = $1 AND " IN_HAND
+	"SELECT count(*), count(*) FILTER (WHERE q.next_due_at < $2 AND q.n <= 1000),"
+	" count(*) FILTER (WHERE q.next_due_at >= $2 AND q.next_due_at <= $3 AND q.n <= 1000)"
+	" FROM (SELECT d.next_due_at, row_number() OVER (ORDER BY d.next_due_at, d.code) AS n"
+	" FROM dossier d WHERE d.holder_agency = $1 AND " IN_HAND
 	" AND d.state = ANY ($4) AND ($5 = '' OR d.assignee = $5)" OF_ROLE(
-		"$6") " ORDER BY d.next_due_at, d.code LIMIT 1000) q"};
+		"$6") " ORDER BY d.next_due_at, d.code LIMIT 1001) q"};
 
 /* --- search: one index each --- */
 
@@ -55,11 +56,26 @@ const struct db_stmt lists_counts = {
 	" AND p.dossier = f.code WHERE f.applicant_number = $2 AND f.code > $5"                    \
 	" AND p.submitted_at >= $3 AND p.submitted_at < $4 ORDER BY f.code LIMIT 1000) s"
 
+/* Words asked for, and the n-th of them ($2 is "<n> <words>"), along whose entries it goes. */
+#define WORDS  "string_to_array(name_words(name_fold(substr($2, 3))), ' ')"
+#define DRIVER "(" WORDS ")[left($2, 1)::int]"
+
 #define SCAN_NAME                                                                                  \
-	"(SELECT p.dossier, p.name_key AS key FROM party p WHERE p.agency = $1"                    \
-	" AND p.name_key >= name_fold($2) AND p.name_key < name_fold($2) || chr(1114111)"          \
-	" AND (p.name_key, p.dossier) > ($6, $5) AND p.submitted_at >= $3"                         \
-	" AND p.submitted_at < $4 ORDER BY p.name_key, p.dossier LIMIT 1000) s"
+	"(SELECT p.dossier, p.entry AS key FROM name_word p WHERE p.agency = $1"                   \
+	" AND p.entry >= " DRIVER " AND p.entry < " DRIVER " || chr(1114111)"                      \
+	" AND (p.entry, p.dossier) > ($6, $5) AND p.submitted_at >= $3"                            \
+	" AND p.submitted_at < $4 ORDER BY p.entry, p.dossier LIMIT 1000) s"
+
+/*
+ * Every word begins one of the name's; of several words of the name that the driver begins, only
+ * the first brings the dossier.
+ */
+#define ALL_WORDS                                                                                  \
+	" AND NOT EXISTS (SELECT FROM unnest(" WORDS ") AS u (word)"                               \
+	" WHERE strpos(substr(s.key, strpos(s.key, ' ')), ' ' || u.word) = 0)"                     \
+	" AND NOT EXISTS (SELECT FROM unnest(string_to_array(s.key, ' ')) AS u (word)"             \
+	" WHERE starts_with(u.word, " DRIVER ")"                                                   \
+	" AND u.word COLLATE \"C\" < split_part(s.key, ' ', 1))"
 
 #define FILTERS                                                                                    \
 	" JOIN dossier d ON d.code = s.dossier WHERE ($8 = '' OR d.procedure_code = $8)"           \
@@ -76,7 +92,7 @@ const struct db_stmt lists_search[LISTS_ORDERS] = {
 	[LISTS_BY_CODE] = {COLUMNS "s.key FROM " SCAN_CODE FILTERS " ORDER BY s.dossier LIMIT $17"},
 	[LISTS_BY_NUMBER] = {COLUMNS "s.key FROM " SCAN_NUMBER FILTERS
 				     " ORDER BY s.dossier LIMIT $17"},
-	[LISTS_BY_NAME] = {COLUMNS "s.key FROM " SCAN_NAME FILTERS
+	[LISTS_BY_NAME] = {COLUMNS "s.key FROM " SCAN_NAME FILTERS ALL_WORDS
 				   " ORDER BY s.key, s.dossier LIMIT $17"},
 };
 
@@ -91,6 +107,14 @@ const struct db_stmt lists_stand[LISTS_ORDERS] = {
 	[LISTS_BY_NUMBER] = STAND(SCAN_NUMBER, "NULL::timestamptz"),
 	[LISTS_BY_NAME] = STAND(SCAN_NAME, "NULL::timestamptz"),
 };
+
+/* Counted up to a bound: which of two frequent words is rarer does not matter. */
+const struct db_stmt lists_rarest_word = {
+	"SELECT u.n::int, count(*) OVER ()::int"
+	" FROM unnest(string_to_array(name_words(name_fold($2)), ' ')) WITH ORDINALITY"
+	" AS u (word, n) ORDER BY (SELECT count(*) FROM (SELECT FROM name_word p"
+	" WHERE p.agency = $1 AND p.entry >= u.word AND p.entry < u.word || chr(1114111)"
+	" LIMIT 200) q), u.n LIMIT 1"};
 
 /* --- the whole dossier --- */
 

@@ -21,19 +21,24 @@
  */
 extern const struct db_stmt lists_inbox;
 extern const struct db_stmt lists_inbox_assigned;
-/* $1 agency, $2 now, $3 soon, $4 states, $5 assignee or "" -> total, overdue, soon. */
+/* $1 agency, $2 now, $3 soon, $4 states, $5 assignee or "" -> total (to LISTS_COUNT_MAX + 1),
+ * overdue, soon. */
 extern const struct db_stmt lists_counts;
 
 /*
- * $1 agency, $2 number, name, or beginning of the code, $3 and $4 first moment and the one behind
- * the last of submission, $5 code, $6 key (name) and $7 time to go on behind; the _stand statements
- * take these alone and give key and code. Filters: $8 procedure, $9 states, $10 receiving,
- * $11 competent, $12 holding agency, $13 and $14 first moment of the due date and the one behind
- * the last (NULL: any), $15 with guarded ones, $16 only those in hand; $17 limit.
+ * $1 agency, $2 number, beginning of the code, or name behind the ordinal of the word to go by, $3
+ * and $4 first moment and the one behind the last of submission, $5 code, $6 key (entry of the
+ * name) and $7 time to go on behind; the _stand statements take these alone and give key and code.
+ * Filters: $8 procedure, $9 states, $10 receiving, $11 competent, $12 holding agency, $13 and $14
+ * first moment of the due date and the one behind the last (NULL: any), $15 with guarded ones, $16
+ * only those in hand; $17 limit.
  */
 enum lists_order { LISTS_BY_TIME, LISTS_BY_CODE, LISTS_BY_NUMBER, LISTS_BY_NAME, LISTS_ORDERS };
 extern const struct db_stmt lists_search[LISTS_ORDERS];
 extern const struct db_stmt lists_stand[LISTS_ORDERS];
+/* $1 agency, $2 name -> ordinal of its rarest word, number of words; no row: no word. */
+extern const struct db_stmt lists_rarest_word;
+#define LISTS_WORDS_MAX 9
 
 /* $1 code: the parts of a dossier, as Get reads them beside dossier_row (dossier.h). */
 extern const struct db_stmt read_filing;

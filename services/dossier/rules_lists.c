@@ -108,3 +108,14 @@ int rules_cursor_parse(struct arena *arena, char list, const char *text,
 	*ret_cursor = cursor;
 	return 0;
 }
+
+int rules_cursor_word(struct lists_cursor *cursor, int most, int *ret_word, struct err *err)
+{
+	int word = cursor->key[0] - '0';
+
+	if (word < 1 || word > most || cursor->key[1] != ' ')
+		return err_set(err, &bad_cursor, "cursor", NULL);
+	cursor->key += 2;
+	*ret_word = word;
+	return 0;
+}

@@ -22,6 +22,7 @@ struct search {
 	struct lists_view view;
 	enum lists_order order;
 	const char *text; /* number, name or beginning of the code; "" by time */
+	int word;         /* by name: whose entries it goes along, from 1 */
 	struct lists_cursor after;
 	int64_t from_us, to_us;         /* of submission */
 	int64_t due_from_us, due_to_us; /* 0: any */
@@ -92,8 +93,31 @@ static int read_cursor(struct call *c, struct search *s)
 	s->after = (struct lists_cursor){.us = by_time ? INT64_MAX : 0, .key = "", .code = ""};
 	if (s->in->cursor[0] == '\0')
 		return 0;
-	return rules_cursor_parse(c->arena, order_letters[s->order], s->in->cursor, &s->after,
-				  &c->err);
+	if (rules_cursor_parse(c->arena, order_letters[s->order], s->in->cursor, &s->after,
+			       &c->err) < 0)
+		return c->err.status;
+	return s->order == LISTS_BY_NAME
+		       ? rules_cursor_word(&s->after, LISTS_WORDS_MAX, &s->word, &c->err)
+		       : 0;
+}
+
+/* By name: the first page chooses its rarest word, later ones go on along the same. */
+static int set_word(struct call *c, struct search *s)
+{
+	int slot;
+
+	if (s->order != LISTS_BY_NAME)
+		return 0;
+	if (s->word == 0) {
+		slot = call_query(c, &lists_rarest_word, DB_TEXT(s->view.agency), DB_TEXT(s->text));
+		if (slot < 0)
+			return slot;
+		if (db_rows(&c->tx, slot) == 0 || db_get_int(&c->tx, slot, 0, 1) > LISTS_WORDS_MAX)
+			return err_set(&c->err, &err_invalid_field, "applicant_name", "1..9 words");
+		s->word = (int)db_get_int(&c->tx, slot, 0, 0);
+	}
+	s->text = arena_printf(c->arena, "%d %s", s->word, s->text);
+	return s->text ? 0 : err_set(&c->err, &err_too_large, NULL, "arena");
 }
 
 static int check(struct call *c, struct search *s)
@@ -105,7 +129,9 @@ static int check(struct call *c, struct search *s)
 	if (set_order(c, s) < 0 || check_name(c, s) < 0 || read_days(c, s) < 0 ||
 	    rules_list_limit(s->in->limit, &s->limit, &c->err) < 0 || read_cursor(c, s) < 0)
 		return c->err.status;
-	return lists_view(c, s->in->agency_code, &s->view);
+	if (lists_view(c, s->in->agency_code, &s->view) < 0)
+		return c->err.status;
+	return set_word(c, s);
 }
 
 /*
@@ -179,6 +205,8 @@ DOSSIER_HANDLER(search, Search)
 	out.n_dossiers = page.n;
 	if (page.more) {
 		page.last.list = order_letters[s.order];
+		if (s.order == LISTS_BY_NAME)
+			page.last.key = arena_printf(c->arena, "%d %s", s.word, page.last.key);
 		out.next_cursor = rules_cursor_text(c->arena, &page.last);
 	}
 	if (tx_commit(c, &out.base) < 0)

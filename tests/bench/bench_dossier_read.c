@@ -37,6 +37,7 @@ int main(void)
 	measure(conn, "dossier.read.inbox", stock_inbox, 1, STOCK_INBOX_MAX);
 	measure(conn, "dossier.read.newest", stock_newest, 1, STOCK_SEARCH_MAX);
 	measure(conn, "dossier.read.name", stock_name, 1, STOCK_SEARCH_MAX);
+	measure(conn, "dossier.read.words", stock_words, 2, STOCK_SEARCH_MAX);
 	tear_down(NULL);
 	return 0;
 }

@@ -28,8 +28,14 @@ const struct stock_query stock_inbox[1] = {
 	 "stock_agency(%d), '-infinity', '', 'infinity', '{1,2,4,5,6,8,9}', 50, ''"}};
 
 const struct stock_query stock_name[1] = {{&lists_search[LISTS_BY_NAME], SEARCH_TYPES,
-					   "stock_agency(%d), 'Nguyễn Thị', " EVERYTHING
+					   "stock_agency(%d), '1 Nguyễn Thị', " EVERYTHING
 					   ", '', '', NULL, " NO_FILTER}};
+
+/* A given and a family name: choosing the rarer, and going along it. */
+const struct stock_query stock_words[2] = {
+	{&lists_rarest_word, "text, text", "stock_agency(%d), 'thi nguy'"},
+	{&lists_search[LISTS_BY_NAME], SEARCH_TYPES,
+	 "stock_agency(%d), '1 thi nguy', " EVERYTHING ", '', '', NULL, " NO_FILTER}};
 
 const struct stock_query stock_newest[1] = {{&lists_search[LISTS_BY_TIME], SEARCH_TYPES,
 					     "stock_agency(%d), '', " EVERYTHING
@@ -77,6 +83,9 @@ static const char *const rows[] = {
 	" decode(repeat('00', 94), 'hex'), 1 FROM stock ORDER BY i",
 	"INSERT INTO party (agency, dossier, submitted_at, name_key)"
 	" SELECT agency, code, at, name_fold(name) FROM stock ORDER BY i",
+	"INSERT INTO name_word (agency, entry, dossier, submitted_at)"
+	" SELECT agency, word || ' ' || name_fold(name), code, at FROM stock,"
+	" unnest(string_to_array(name_fold(name), ' ')) AS word ORDER BY i",
 	"INSERT INTO component (dossier, code, ordinal, paper_copies, reused, demanded)"
 	" SELECT code, 'TP' || k, k, 0, false, false"
 	" FROM stock, generate_series(1, 2) k ORDER BY i, k",
@@ -89,6 +98,7 @@ static const char *const rows[] = {
 	" WHERE v <= CASE state WHEN 10 THEN 5 WHEN 9 THEN 4 WHEN 4 THEN 3 ELSE 2 END"
 	" ORDER BY at + after",
 	"ANALYZE dossier, filing, component, history, party",
+	"VACUUM ANALYZE name_word",
 };
 
 static void run(PGconn *conn, const char *sql)

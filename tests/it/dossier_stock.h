@@ -36,6 +36,7 @@ extern const struct stock_query stock_row[1];
 extern const struct stock_query stock_whole[3];
 extern const struct stock_query stock_inbox[1];
 extern const struct stock_query stock_name[1];
+extern const struct stock_query stock_words[2];
 extern const struct stock_query stock_newest[1];
 #define STOCK_ROW_MAX    6
 #define STOCK_WHOLE_MAX  20

@@ -117,13 +117,30 @@ static void test_whole_life(void **state)
 	assert_int_equal(track->state, 6);
 	assert_int_equal(track->fee_vnd, 30000);
 	assert_false(track->fee_paid);
+	assert_int_equal(track->finance_state, 1);
+	assert_false(track->overdue || track->result_ready);
+	assert_int_equal(track->n_asked + track->n_children, 0);
+	/* Another pause that began in the same instant and ended at once is no obstacle. */
+	snprintf(sql, sizeof(sql),
+		 "INSERT INTO pause (dossier, from_at, to_at, reason)"
+		 " SELECT code, paused_at, paused_at, 'payment' FROM dossier WHERE code = '%s'",
+		 code);
+	pg_exec(rig.pg, "dossier", sql);
 	say_paid(code, 30000);
 	wait_state(code, 4);
+	snprintf(sql, sizeof(sql),
+		 "SELECT count(*) FROM (SELECT from_at FROM pause WHERE dossier = '%s'"
+		 " GROUP BY from_at HAVING count(*) = 2) p",
+		 code);
+	assert_int_equal(count(sql), 1);
 
 	assert_int_equal(forward_it(&a, &officer, code, DISTRICT), 0);
 	assert_int_equal(issue_it(&a, &officer, code, FILE_1, NULL), ERR_DENIED); /* handed over */
 	assert_int_equal(issue_it(&a, &district, code, FILE_1, &issued), 0);
 	assert_int_equal(issued->verdict, DOSSIER__VERDICT__VERDICT_EARLY);
+	assert_int_equal(track_it(&a, code, secret, &track), 0);
+	assert_true(track->result_ready);
+	assert_int_equal(track->handover_state, 1);
 	assert_int_equal(return_it(&a, &clerk, code, "desk"), 0);
 	assert_int_equal(rate_it(&a, &public, code, secret), 0);
 	assert_int_equal(rate_it(&a, &citizen, code, ""), ERR_CONFLICT);

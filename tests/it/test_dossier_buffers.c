@@ -62,6 +62,8 @@ static void test_page_of_a_search(void **state)
 	assert_true(stock_rows() > 10);
 	within(stock_name, 1, STOCK_SEARCH_MAX);
 	assert_true(stock_rows() > 0);
+	within(stock_words, 2, STOCK_SEARCH_MAX);
+	assert_true(stock_rows() > 0);
 }
 
 /* The measure can fail: what has no index reads much. */

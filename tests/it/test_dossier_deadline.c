@@ -247,6 +247,40 @@ static void test_one_extension_with_an_apology(void **state)
 	ask_done(&a);
 }
 
+/* The holder of the receipt sees that it is late, and the apology when it was extended in time. */
+static void test_track_tells_of_lateness(void **state)
+{
+	Dossier__SubmitReply *filed;
+	Dossier__TrackReply *track;
+	char code[64], secret[64];
+	struct filing f;
+	struct ask a;
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	set_clock("2024-09-10 09:00");
+	make_plain(&f);
+	f.in.channel = DOSSIER__CHANNEL__CHANNEL_COUNTER;
+	assert_int_equal(submit(&a, &clerk, &f, &filed), 0);
+	snprintf(code, sizeof(code), "%s", filed->code);
+	snprintf(secret, sizeof(secret), "%s", filed->receipt_secret);
+	assert_int_equal(accept_it(&a, &clerk, code, NULL), 0);
+	set_clock("2024-09-13 17:30");
+	assert_int_equal(track_it(&a, code, secret, &track), 0);
+	assert_false(track->overdue);
+	assert_string_equal(track->apology, "");
+	assert_int_equal(extend_it(&a, &officer, code, 3, NULL), 0);
+	set_clock("2024-09-14 09:00");
+	assert_int_equal(track_it(&a, code, secret, &track), 0);
+	assert_false(track->overdue);
+	assert_string_equal(track->apology, "Xin lỗi vì sự chậm trễ");
+	assert_true(track->due_us > moment("2024-09-14 09:00"));
+	set_clock("2024-10-01 09:00");
+	assert_int_equal(track_it(&a, code, secret, &track), 0);
+	assert_true(track->overdue);
+	ask_done(&a);
+}
+
 static void test_extensions_that_are_refused(void **state)
 {
 	char code[64], filed[64], secret[64];
@@ -413,6 +447,7 @@ int main(void)
 		cmocka_unit_test(test_an_agency_is_counted_page_by_page),
 		cmocka_unit_test(test_who_may_not_count_again),
 		cmocka_unit_test(test_one_extension_with_an_apology),
+		cmocka_unit_test(test_track_tells_of_lateness),
 		cmocka_unit_test(test_extensions_that_are_refused),
 		cmocka_unit_test(test_a_pause_moves_the_step_too),
 		cmocka_unit_test(test_online_filings_are_answered_in_eight_hours),

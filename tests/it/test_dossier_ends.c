@@ -117,6 +117,34 @@ static void test_supplement_comes_back(void **state)
 	ask_done(&a);
 }
 
+/* Who holds the receipt sees what is asked, of the last request alone, until it is answered. */
+static void test_track_says_what_is_asked(void **state)
+{
+	Dossier__TrackReply *track;
+	struct ask a;
+	char code[64], secret[64];
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	dossier_in(&a, 4, code, secret);
+	assert_int_equal(ask_more(&a, &clerk, code, "purpose", ""), 0);
+	assert_int_equal(answer(&a, &public, code, secret, "Mua nhà", NULL, 0), 0);
+	assert_int_equal(ask_more(&a, &clerk, code, "", "TP1"), 0);
+	assert_int_equal(track_it(&a, code, secret, &track), 0);
+	assert_int_equal(track->state, 5);
+	assert_int_equal(track->n_asked, 1);
+	assert_string_equal(track->asked[0]->component, "TP1");
+	assert_string_equal(track->asked[0]->field, "");
+	assert_string_equal(track->asked[0]->reason, "unclear");
+	assert_true(track->reply_due_us > track->submitted_us);
+	assert_false(track->overdue); /* the clock stands still */
+	assert_int_equal(answer(&a, &public, code, secret, NULL, FILE_2, 0), 0);
+	assert_int_equal(track_it(&a, code, secret, &track), 0);
+	assert_int_equal(track->n_asked, 0);
+	assert_int_equal(track->reply_due_us, 0);
+	ask_done(&a);
+}
+
 /* The answer is a new revision; what was handed in first stays what it was. */
 static void test_supplement_is_a_revision(void **state)
 {
@@ -528,6 +556,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_supplement_comes_back),
+		cmocka_unit_test(test_track_says_what_is_asked),
 		cmocka_unit_test(test_supplement_is_a_revision),
 		cmocka_unit_test(test_supplement_refused),
 		cmocka_unit_test(test_supplement_expires),

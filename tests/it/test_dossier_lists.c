@@ -186,6 +186,7 @@ static void test_inbox_filters(void **state)
 	assert_int_equal(CALL(&a, &clerk, InboxCounts, inbox_counts, &counts, in_.soon_hours = 16),
 			 0);
 	assert_int_equal(counts->total, STOCK);
+	assert_false(counts->more);
 	assert_int_equal(counts->overdue, 2);
 	assert_int_equal(counts->soon, 1);
 
@@ -293,11 +294,31 @@ static void test_search_by_name_ignores_case_and_accents(void **state)
 		const char *name;
 		size_t n;
 	} cases[] = {
-		{"Đỗ Thị Đào", 2},   {"do thi dao", 2},   {"  DO THI ", 2},
-		{"nguyen van a", 3}, {"nguyễn văn á", 3}, {"nguyen van an", 2},
-		{"tran thi m", 3},   {"le hoang", 2},     {"Lê Hoàng N", 1},
-		{"pham thi uoc", 1}, {"vu duc dam", 1},   {"hoang thi y", 1},
-		{"thi", 0},          {"zz", 0},
+		{"Đỗ Thị Đào", 2},
+		{"do thi dao", 2},
+		{"  DO THI ", 2},
+		{"nguyen van a", 3},
+		{"nguyễn văn á", 3},
+		{"nguyen van an", 2},
+		{"tran thi m", 3},
+		{"le hoang", 2},
+		{"Lê Hoàng N", 1},
+		{"pham thi uoc", 1},
+		{"vu duc dam", 1},
+		{"hoang thi y", 1},
+		{"zz", 0},
+		/* words in any order, each by its beginning, each dossier once */
+		{"thi", 7},
+		{"dao do", 2},
+		{"an nguyen", 2},
+		{"hoang", 3},
+		{"ngoc le", 1},
+		{"m thi", 3},
+		{"d d", 3},
+		{"nhi y thi hoang", 1},
+		{"van thi", 0},
+		{"guyen", 0},
+		{"nhi, hoang.", 1},
 	};
 	Dossier__SearchReply *out;
 	struct ask a;
@@ -316,6 +337,82 @@ static void test_search_by_name_ignores_case_and_accents(void **state)
 	/* In NFD, as other systems send it. */
 	assert_int_equal(SEARCH(&a, &clerk, &out, in_.applicant_name = "Vu\xcc\x83 \xc4\x90"), 0);
 	assert_int_equal(out->n_dossiers, 1);
+	ask_done(&a);
+}
+
+/* A frequent word beside a rare one: the pages go along the rare one, whatever comes meanwhile. */
+static void test_search_by_words_pages_along_the_rarest(void **state)
+{
+	Dossier__SearchReply *out;
+	char cursor[400];
+	struct ask a;
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	pg_exec(rig.pg, "dossier",
+		"INSERT INTO party SELECT '" OTHER "', 'W-' || to_char(i, 'FM0000'),"
+		" '2024-05-21 08:00+07', CASE WHEN i % 500 = 0 THEN 'tran thi lan (anh)'"
+		" ELSE 'tran van lanh' END FROM generate_series(1, 2500) i");
+	pg_exec(rig.pg, "dossier",
+		"INSERT INTO dossier (code, version, state, procedure_code, procedure_version,"
+		" receiving_agency, competent_agency, holder_agency, channel, submitted_at,"
+		" applicant_name) SELECT p.dossier, 1, 1, d.procedure_code, d.procedure_version,"
+		" p.agency, p.agency, p.agency, 1, p.submitted_at, 'Trần Thị Lan (Anh)'"
+		" FROM party p, (SELECT * FROM dossier LIMIT 1) d"
+		" WHERE p.dossier LIKE 'W-%' AND p.name_key LIKE '%anh)'");
+	assert_int_equal(
+		SEARCH(&a, &other_clerk, &out, in_.applicant_name = "tran lan anh"; in_.limit = 2),
+		0);
+	assert_int_equal(out->n_dossiers, 2);
+	snprintf(cursor, sizeof(cursor), "%s", out->next_cursor);
+	/* By now the other words are rarer than this one: the list goes on as it began. */
+	pg_exec(rig.pg, "dossier",
+		"INSERT INTO party SELECT '" OTHER "', 'V-' || i, '2024-05-21 08:00+07', 'anh'"
+		" FROM generate_series(1, 300) i");
+	assert_int_equal(SEARCH(&a, &other_clerk, &out, in_.applicant_name = "tran lan anh";
+				in_.limit = 50; in_.cursor = cursor),
+			 0);
+	assert_int_equal(out->n_dossiers, 3);
+	assert_string_equal(out->dossiers[0]->code, "W-1500");
+	assert_string_equal(out->next_cursor, "");
+	ask_done(&a);
+}
+
+/* What is in hand of an agency nobody else uses: n dossiers, late with their answer. */
+static void put_late(int from, int to)
+{
+	char text[700];
+
+	snprintf(text, sizeof(text),
+		 "INSERT INTO dossier (code, version, state, procedure_code, procedure_version,"
+		 " receiving_agency, competent_agency, holder_agency, channel, submitted_at,"
+		 " answer_due_at) SELECT 'L-' || i, 1, 1, d.procedure_code, d.procedure_version,"
+		 " '" DISTRICT "', '" DISTRICT "', '" DISTRICT "', 4, '2024-05-20 08:00+07',"
+		 " '2024-05-20 17:00+07' FROM generate_series(%d, %d) i,"
+		 " (SELECT * FROM dossier LIMIT 1) d",
+		 from, to);
+	pg_exec(rig.pg, "dossier", text);
+}
+
+static void test_counts_say_when_there_are_more(void **state)
+{
+	Dossier__InboxCountsReply *counts;
+	struct ask a;
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	put_late(1, 1000);
+	assert_int_equal(
+		CALL(&a, &district, InboxCounts, inbox_counts, &counts, in_.soon_hours = 8), 0);
+	assert_int_equal(counts->total, 1000);
+	assert_int_equal(counts->overdue, 1000);
+	assert_false(counts->more);
+	put_late(1001, 1001);
+	assert_int_equal(
+		CALL(&a, &district, InboxCounts, inbox_counts, &counts, in_.soon_hours = 8), 0);
+	assert_int_equal(counts->total, 1000);
+	assert_int_equal(counts->overdue, 1000);
+	assert_true(counts->more);
 	ask_done(&a);
 }
 
@@ -491,6 +588,9 @@ static void test_search_refuses_bad_input(void **state)
 	(void)state;
 	ask_init(&a, rig.gateway, "dossier");
 	assert_int_equal(SEARCH(&a, &clerk, NULL, in_.applicant_name = "a"), ERR_INVALID);
+	assert_int_equal(SEARCH(&a, &clerk, NULL, in_.applicant_name = "-- ."), ERR_INVALID);
+	assert_int_equal(SEARCH(&a, &clerk, NULL, in_.applicant_name = "a b c d e f g h i k"),
+			 ERR_INVALID);
 	assert_true(ask_has(&a, "INVALID_FIELD", "applicant_name"));
 	assert_int_equal(SEARCH(&a, &clerk, NULL, in_.applicant_name = "do thi";
 				in_.applicant_number = "036190000017"),
@@ -650,6 +750,8 @@ int main(void)
 		cmocka_unit_test(test_the_person_sees_who_read),
 		cmocka_unit_test(test_my_dossiers),
 		cmocka_unit_test(test_guarded_dossiers_need_a_purpose),
+		cmocka_unit_test(test_search_by_words_pages_along_the_rarest),
+		cmocka_unit_test(test_counts_say_when_there_are_more),
 	};
 
 	return cmocka_run_group_tests(tests, make_stock, tear_down);

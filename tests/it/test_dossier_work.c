@@ -538,12 +538,12 @@ static void test_child(void **state)
 	Dossier__GetReply *got;
 	struct filing f;
 	struct ask a;
-	char code[64], secret[64], child[64];
+	char code[64], secret[64], parents[64], child[64];
 
 	(void)state;
 	ask_init(&a, rig.gateway, "dossier");
 	make_filing(&f);
-	file_one(&a, &f, code, secret);
+	file_one(&a, &f, code, parents);
 	REFUSED(open_child(&a, &officer, code, OTHER, "TP1", NULL), ERR_CONFLICT, "WRONG_STATE");
 	assert_int_equal(accept_it(&a, &clerk, code, NULL), 0);
 	assert_int_equal(forward_it(&a, &clerk, code, COMMUNE), 0);
@@ -559,6 +559,15 @@ static void test_child(void **state)
 	assert_true(strncmp(child, OTHER "-240521-", strlen(OTHER) + 8) == 0);
 	assert_int_equal(track_it(&a, child, secret, &track), 0);
 	assert_int_equal(track->state, 1);
+	assert_int_equal(track->n_children, 0);
+	/* The parent's receipt shows how it stands, and opens no more of it. */
+	assert_int_equal(track_it(&a, code, parents, &track), 0);
+	assert_int_equal(track->n_children, 1);
+	assert_string_equal(track->children[0]->code, child);
+	assert_int_equal(track->children[0]->state, 1);
+	assert_string_equal(track->children[0]->agency_name, "Cơ quan " OTHER);
+	assert_false(track->children[0]->result_ready);
+	assert_int_equal(track_it(&a, child, parents, NULL), ERR_NOT_FOUND);
 	assert_int_equal(get_it(&a, &other_clerk, child, &got), 0);
 	assert_string_equal(got->dossier->parent_code, code);
 	assert_string_equal(got->dossier->applicant->number, NUMBER);
@@ -574,6 +583,9 @@ static void test_child(void **state)
 	assert_int_equal(accept_it(&a, &other_clerk, child, NULL), 0);
 	assert_int_equal(forward_it(&a, &other_clerk, child, OTHER), 0);
 	assert_int_equal(issue_it(&a, &other_officer, child, "", NULL), 0);
+	assert_int_equal(track_it(&a, code, parents, &track), 0);
+	assert_true(track->children[0]->result_ready);
+	assert_true(track->children[0]->due_us > 0);
 	assert_int_equal(issue_it(&a, &officer, code, "", NULL), 0);
 	ask_done(&a);
 }
