@@ -9,9 +9,9 @@
 #define FIGURES      12
 
 static const struct paper_column columns[] = {
-	{"STT", 0.03, true},
+	{"STT", 0.045, true},
 	{"Cơ quan, đơn vị", 0.15, false},
-	{"Lĩnh vực", 0.14, false},
+	{"Lĩnh vực", 0.125, false},
 	{"Tiếp nhận: tổng số", 0.055, true},
 	{"Tiếp nhận trong kỳ: trực tuyến", 0.06, true},
 	{"Tiếp nhận trong kỳ: trực tiếp, bưu chính", 0.065, true},
