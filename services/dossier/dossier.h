@@ -343,6 +343,7 @@ DOSSIER_HANDLER(import_profile, ImportProfile);
 DOSSIER_HANDLER(get_procedure, GetProcedure);
 DOSSIER_HANDLER(list_procedures, ListProcedures);
 DOSSIER_HANDLER(submit, Submit);
+DOSSIER_HANDLER(reissue_receipt, ReissueReceipt);
 DOSSIER_HANDLER(submit_from_portal, SubmitFromPortal);
 DOSSIER_HANDLER(save_draft, SaveDraft);
 DOSSIER_HANDLER(get_draft, GetDraft);

@@ -1,4 +1,4 @@
-/* Receipt secrets: made, hashed, and checked with a lock against guessing. */
+/* Receipt secrets: made, hashed, given anew, and checked with a lock against guessing. */
 #include <string.h>
 
 #include "common/base/base.h"
@@ -27,8 +27,14 @@ static const struct db_stmt attempt = {
 	"    last_at = CASE WHEN t.last_at <= $2 - interval '1 hour' OR t.failures < 5"
 	"      THEN $2 ELSE t.last_at END"
 	"  RETURNING failures)"
-	"SELECT a.failures, f.secret_salt, f.secret_hash"
-	" FROM attempt a LEFT JOIN filing f ON f.code = $1"};
+	"SELECT a.failures, coalesce(r.secret_salt, f.secret_salt),"
+	" coalesce(r.secret_hash, f.secret_hash)"
+	" FROM attempt a LEFT JOIN filing f ON f.code = $1"
+	" LEFT JOIN (SELECT secret_salt, secret_hash FROM receipt WHERE dossier = $1"
+	"   ORDER BY version DESC LIMIT 1) r ON true"};
+
+static const struct db_stmt insert_receipt = {
+	"INSERT INTO receipt (dossier, version, secret_salt, secret_hash) VALUES ($1, $2, $3, $4)"};
 
 static const struct db_stmt forgive = {"DELETE FROM track_lock WHERE code = $1"};
 
@@ -135,6 +141,51 @@ int receipt_check(struct call *c, const char *code, const char *secret)
 		return err_set(&c->err, &not_found, NULL, NULL);
 	slot = call_query(c, &forgive, DB_TEXT(code));
 	return slot < 0 ? slot : 0;
+}
+
+/* --- a new one --- */
+
+static void save_secret(struct call *c, const struct dossier *d, const char *secret)
+{
+	uint8_t salt[RECEIPT_SALT_BYTES], hash[CRYPT_SHA256_BYTES];
+
+	crypt_random(salt, sizeof(salt));
+	receipt_hash(salt, secret, hash);
+	tx_add(c, &insert_receipt, DB_TEXT(d->code), DB_INT4(d->version),
+	       DB_BYTEA(salt, sizeof(salt)), DB_BYTEA(hash, sizeof(hash)));
+}
+
+/* As the secret of a filing: shown with this answer and its repetitions, stored nowhere. */
+static int show_secret(struct call *c, char secret[static RECEIPT_SECRET_CHARS + 1])
+{
+	Dossier__ReissueReceiptReply fields = DOSSIER__REISSUE_RECEIPT_REPLY__INIT;
+
+	receipt_secret(c, secret);
+	fields.receipt_secret = secret;
+	return call_unstored(c, &fields.base);
+}
+
+DOSSIER_HANDLER(reissue_receipt, ReissueReceipt)
+{
+	struct call *c = call_of(data);
+	Dossier__ReissueReceiptReply out = DOSSIER__REISSUE_RECEIPT_REPLY__INIT;
+	Dossier__DossierReceiptReissued ev = DOSSIER__DOSSIER_RECEIPT_REISSUED__INIT;
+	char secret[RECEIPT_SECRET_CHARS + 1];
+	struct dossier d;
+
+	(void)svc;
+	if (show_secret(c, secret) < 0 || dossier_check_note(c, in->note, 1) < 0 ||
+	    dossier_take(c, in->code, RULES_REISSUE, &d) < 0)
+		return call_fail(c);
+	dossier_save(c, &d, rules_action_name(RULES_REISSUE), dossier_nfc(c, in->note));
+	save_secret(c, &d, secret);
+	ev.code = d.code;
+	ev.agency_code = c->caller.agency;
+	dossier_tell(c, &d, RULES_REISSUE, "dossier.receipt_reissued", &ev.base);
+	out.version = d.version;
+	if (tx_commit(c, &out.base) < 0)
+		return call_fail(c);
+	reply(&out, data);
 }
 
 int dossier_job_track_locks(struct call *c)

@@ -17,6 +17,7 @@ static const struct rpc_row rows[] = {
 	{"DiscardDraft", RPC_CITIZEN | RPC_STAFF, RPC_EFFECT, "clerk"},
 	{"SubmitDraft", RPC_CITIZEN | RPC_STAFF, RPC_EFFECT, "clerk"},
 	{"ListHeld", RPC_STAFF, RPC_READ, "clerk officer leader"},
+	{"ReissueReceipt", RPC_STAFF, RPC_EFFECT, "clerk"},
 	{"ReuseRecord", RPC_STAFF, RPC_EFFECT, "clerk officer leader"},
 	{"Rebase", RPC_STAFF, RPC_EFFECT, "officer leader operator"},
 	{"Accept", RPC_STAFF, RPC_EFFECT, "clerk"},

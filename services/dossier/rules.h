@@ -79,6 +79,7 @@ enum rules_action {
 	RULES_REBASE,
 	RULES_RECOUNT, /* of the due date */
 	RULES_REUSE,   /* a held record meets a component later */
+	RULES_REISSUE, /* of the receipt: a new secret */
 	RULES_LATE_ANSWER,
 	RULES_IMPORT_LEGACY,
 };

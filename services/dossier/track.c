@@ -26,7 +26,8 @@ static const struct db_stmt read_steps = {
 	"SELECT h.state, h.at, a.name FROM history h"
 	" LEFT JOIN LATERAL (SELECT name FROM ref_agency r WHERE r.code = h.holder_agency"
 	"   ORDER BY r.valid_from DESC LIMIT 1) a ON true"
-	" WHERE h.dossier = $1 AND h.action NOT IN ('rate', 'due_changed') ORDER BY h.version"};
+	" WHERE h.dossier = $1 AND h.action NOT IN ('rate', 'due_changed', 'reissue_receipt') "
+	"ORDER BY h.version"};
 
 /* Of the last request for supplement, while it waits for its answer. */
 static const struct db_stmt read_wanted = {

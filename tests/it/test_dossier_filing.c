@@ -446,9 +446,56 @@ static void test_books(void **state)
 	assert_false(svcd_log_has(rig.svc, "912345678"));
 }
 
+/* A lost receipt: the new secret opens, the old one does not; the history says who and why. */
+static void test_a_receipt_given_anew(void **state)
+{
+	static const char why[] = "Mất giấy hẹn, đã xuất trình CCCD";
+	Dossier__ReissueReceiptReply *out;
+	Dossier__GetReply *got;
+	struct filing f;
+	struct ask a;
+	char code[64], old[64], fresh[64];
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	make_plain(&f);
+	file_one(&a, &f, code, old);
+#define REISSUE(who, ret, text)                                                                    \
+	CALL(&a, who, ReissueReceipt, reissue_receipt, ret, in_.code = code; in_.note = text)
+	assert_int_equal(REISSUE(&clerk, NULL, ""), ERR_INVALID);
+	assert_int_equal(REISSUE(&other_clerk, NULL, why), ERR_DENIED);
+	assert_true(ask_has(&a, "NOT_IN_HAND", NULL));
+	assert_int_equal(REISSUE(&officer, NULL, why), ERR_DENIED);
+	assert_int_equal(REISSUE(&citizen, NULL, why), ERR_DENIED);
+	assert_int_equal(track_it(&a, code, old, NULL), 0);
+	assert_int_equal(REISSUE(&clerk, &out, why), 0);
+	assert_int_equal(out->version, 2);
+	snprintf(fresh, sizeof(fresh), "%s", out->receipt_secret);
+	assert_int_equal(strlen(fresh), 24);
+	assert_int_equal(track_it(&a, code, old, NULL), ERR_NOT_FOUND);
+	assert_int_equal(track_it(&a, code, fresh, NULL), 0);
+	/* Once more: the newest counts. */
+	assert_int_equal(REISSUE(&clerk, &out, why), 0);
+	assert_string_not_equal(out->receipt_secret, fresh);
+	assert_int_equal(track_it(&a, code, fresh, NULL), ERR_NOT_FOUND);
+	assert_int_equal(get_it(&a, &clerk, code, &got), 0);
+	assert_int_equal(got->dossier->state, 1);
+	assert_string_equal(got->history[1]->action, "reissue_receipt");
+	assert_string_equal(got->history[1]->note, why);
+	assert_string_equal(got->history[1]->actor, "clerk-31-01");
+	relay_all();
+	assert_int_equal(count_events("dossier.receipt_reissued", code), 2);
+	/* No secret is stored, not even in the answer kept for a repetition. */
+	assert_int_equal(count("SELECT count(*) FROM inbox WHERE method = 'ReissueReceipt'"
+			       " AND octet_length(reply) > 4"),
+			 0);
+	ask_done(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_receipt_given_anew),
 		cmocka_unit_test(test_refused_filings),
 		cmocka_unit_test(test_system_files),
 		cmocka_unit_test(test_replay),

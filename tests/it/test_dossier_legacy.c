@@ -256,10 +256,12 @@ static void test_imported_dossiers_live_on(void **state)
 	static const char *const codes[] = {"H40.31.01-240521-0007", "H40.31.01-240520-0002",
 					    "H40.31.01-240520-0003", "H40.31.01-240401-0001",
 					    "H40.31.01-240520-0005"};
+	Dossier__ReissueReceiptReply *receipt;
+	Dossier__TrackReply *track;
 	Dossier__InboxReply *box;
 	Dossier__GetReply *got;
 	struct ask a;
-	char words[100];
+	char words[100], secret[64];
 
 	(void)state;
 	ask_init(&a, rig.gateway, "dossier");
@@ -274,6 +276,14 @@ static void test_imported_dossiers_live_on(void **state)
 	assert_string_equal(got->legacy_history[1]->actor, "Cán bộ B");
 	assert_int_equal(got->legacy_history[0]->time_us,
 			 civil_to_us(civil_from_ymd(2024, 5, 20), 9 * 60));
+	/* Its receipt was another system's: the desk gives one. */
+	assert_int_equal(
+		CALL(&a, &clerk, ReissueReceipt, reissue_receipt, &receipt, in_.code = codes[0];
+		     in_.note = "Chủ hồ sơ xuất trình CCCD"),
+		0);
+	snprintf(secret, sizeof(secret), "%s", receipt->receipt_secret);
+	assert_int_equal(track_it(&a, codes[0], secret, &track), 0);
+	assert_string_equal(track->code, codes[0]);
 	assert_int_equal(accept_it(&a, &clerk, codes[4], NULL), 0);
 	say_paid(codes[2], 15000);
 	wait_state(codes[2], 4);

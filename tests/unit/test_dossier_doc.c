@@ -61,6 +61,7 @@ static const struct {
 	{RULES_REBASE, "Rebase", "rebased"},
 	{RULES_RECOUNT, "RecountDue", "due_changed"},
 	{RULES_REUSE, "ReuseRecord", "record_reused"},
+	{RULES_REISSUE, "ReissueReceipt", "receipt_reissued"},
 	{RULES_LATE_ANSWER, "", "answer_late"},
 	{RULES_IMPORT_LEGACY, "ImportLegacy", "imported"},
 };

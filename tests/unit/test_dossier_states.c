@@ -66,6 +66,7 @@ static const struct {
 	{RULES_RECOUNT, "2>2 4>4 5>5 6>6 8>8", "holder suite"},
 	{RULES_REUSE, "1>1", "receiver"},
 	{RULES_REUSE, "2>2 4>4 5>5", "holder"},
+	{RULES_REISSUE, "1>1 2>2 3>3 4>4 5>5 6>6 7>7 8>8 9>9 10>10", "receiver supporting"},
 	{RULES_LATE_ANSWER, "1>1", "suite"},
 	{RULES_IMPORT_LEGACY,
 	 "0(1)>1 0(2)>2 0(3)>3 0(4)>4 0(5)>5 0(6)>6 0(7)>7 0(8)>8 0(9)>9 0(10)>10", "suite"},
