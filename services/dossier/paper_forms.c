@@ -332,8 +332,8 @@ int paper_register(const struct paper_entry *entries, size_t n, struct arena *ar
 		   struct sheet *ret_sheet, struct err *err)
 {
 	static const struct paper_column columns[] = {
-		{"STT", 0.042, true},        {"Mã hồ sơ", 0.158, false},
-		{"Thủ tục", 0.122, false},   {"Cá nhân, tổ chức", 0.095, false},
+		{"STT", 0.042, true},        {"Mã hồ sơ", 0.166, false},
+		{"Thủ tục", 0.114, false},   {"Cá nhân, tổ chức", 0.095, false},
 		{"Địa chỉ", 0.1, false},     {"Cơ quan giải quyết", 0.09, false},
 		{"Tiếp nhận", 0.082, true},  {"Hẹn trả", 0.082, true},
 		{"Có kết quả", 0.082, true}, {"Trả kết quả", 0.082, true},
