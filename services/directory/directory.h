@@ -40,6 +40,11 @@ void directory_get_hours(Directory__DirectoryService_Service *svc,
 			 const Directory__GetHoursRequest *in,
 			 Directory__GetHoursReply_Closure reply, void *data);
 
+/* hours.c */
+void directory_set_working_hours(Directory__DirectoryService_Service *svc,
+				 const Directory__SetWorkingHoursRequest *in,
+				 Directory__SetWorkingHoursReply_Closure reply, void *data);
+
 /* officer.c */
 void directory_appoint_officer(Directory__DirectoryService_Service *svc,
 			       const Directory__AppointOfficerRequest *in,
@@ -96,7 +101,9 @@ int put_unit(struct call *c, const Directory__Unit *unit);
 int put_agency(struct call *c, const Directory__Agency *agency);
 int put_category(struct call *c, const Directory__CategoryEntry *entry);
 int put_system(struct call *c, const Directory__System *system);
+/* From a profile: leaves rows alone that an order has made or ended. */
 int put_hours(struct call *c, const Directory__Hours *hours);
+int put_hours_ordered(struct call *c, const Directory__Hours *hours);
 /* From a profile: leaves rows alone that an appointment has made or ended. */
 int put_officer(struct call *c, const Directory__Officer *officer);
 int put_officer_appointed(struct call *c, const Directory__Officer *officer);

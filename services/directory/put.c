@@ -64,14 +64,16 @@ static const struct db_stmt officer_stmt = {
 	" (EXCLUDED.name, EXCLUDED.post, EXCLUDED.roles, EXCLUDED.valid_to)"
 	" RETURNING version"};
 
+/* $9: source. A profile leaves what was ordered. */
 static const struct db_stmt hours_stmt = {
 	"INSERT INTO hours AS t (scope, weekday, am_start, am_end, pm_start, pm_end, valid_from,"
-	" valid_to, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8,"
+	" valid_to, source, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9,"
 	" (SELECT coalesce(max(version), 0) + 1 FROM hours WHERE scope = $1 AND weekday = $2))"
 	" ON CONFLICT (scope, weekday, valid_from) DO UPDATE SET am_start = EXCLUDED.am_start,"
 	" am_end = EXCLUDED.am_end, pm_start = EXCLUDED.pm_start, pm_end = EXCLUDED.pm_end,"
-	" valid_to = EXCLUDED.valid_to, version = EXCLUDED.version"
-	" WHERE (t.am_start, t.am_end, t.pm_start, t.pm_end, t.valid_to) IS DISTINCT FROM"
+	" valid_to = EXCLUDED.valid_to, source = EXCLUDED.source, version = EXCLUDED.version"
+	" WHERE (EXCLUDED.source = 'order' OR t.source = 'profile')"
+	" AND (t.am_start, t.am_end, t.pm_start, t.pm_end, t.valid_to) IS DISTINCT FROM"
 	" (EXCLUDED.am_start, EXCLUDED.am_end, EXCLUDED.pm_start, EXCLUDED.pm_end,"
 	" EXCLUDED.valid_to) RETURNING version"};
 
@@ -131,12 +133,22 @@ int put_system(struct call *c, const Directory__System *s)
 		      DB_BOOL(s->citizen_facing));
 }
 
-int put_hours(struct call *c, const Directory__Hours *h)
+static int put_hours_of(struct call *c, const Directory__Hours *h, const char *source)
 {
 	return tx_add(c, &hours_stmt, DB_TEXT(h->scope), DB_INT4((int32_t)h->weekday),
 		      DB_INT4((int32_t)h->am_start), DB_INT4((int32_t)h->am_end),
 		      DB_INT4((int32_t)h->pm_start), DB_INT4((int32_t)h->pm_end),
-		      put_from(h->valid_from), put_to(h->valid_to));
+		      put_from(h->valid_from), put_to(h->valid_to), DB_TEXT(source));
+}
+
+int put_hours(struct call *c, const Directory__Hours *hours)
+{
+	return put_hours_of(c, hours, "profile");
+}
+
+int put_hours_ordered(struct call *c, const Directory__Hours *hours)
+{
+	return put_hours_of(c, hours, "order");
 }
 
 static int put_officer_of(struct call *c, const Directory__Officer *o, const char *source)

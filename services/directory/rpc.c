@@ -20,6 +20,7 @@ static const struct rpc_row rows[] = {
 	{"GetCalendar", READERS, RPC_READ, ""},
 	{"SetCalendarDays", INSIDERS, RPC_EFFECT, "operator"},
 	{"GetHours", READERS, RPC_READ, ""},
+	{"SetWorkingHours", INSIDERS, RPC_EFFECT, "leader operator"},
 	{"ListSystems", INSIDERS, RPC_READ, "operator"},
 	{"ReportUsage", RPC_SYSTEM, RPC_EFFECT, ""},
 	{"GetUsageCursor", RPC_SYSTEM, RPC_READ, ""},

@@ -10,12 +10,14 @@
 #include "common/base/calendar.h"
 #include "common/base/civil.h"
 #include "common/base/identity.h"
+#include "common/base/utf8.h"
 
 #define RULES_CODE_MAX      64
 #define RULES_SUBJECT_MAX   128
 #define RULES_NAME_MAX      400
 #define RULES_ROLES_MAX     8
 #define RULES_REFERENCE_MAX 200
+#define RULES_REASON_MAX    1000
 
 static const struct err_kind bad_code = {ERR_INVALID, "BAD_CODE", "Mã \"%s\" không hợp lệ",
 					 "\"%s\" is not a valid code"};
@@ -60,6 +62,10 @@ static const struct err_kind day_not_covered = {ERR_INVALID, "DAY_NOT_COVERED",
 static const struct err_kind bad_hours = {ERR_INVALID, "BAD_HOURS",
 					  "Giờ làm việc của ngày %s trong tuần không hợp lệ",
 					  "the hours of weekday %s are not in order, or none"};
+static const struct err_kind weekday_twice = {ERR_INVALID, "WEEKDAY_TWICE",
+					      "Ngày %s trong tuần xuất hiện hai lần",
+					      "weekday %s is listed twice"};
+static const struct err_kind past_day = {ERR_INVALID, "PAST_DATE", "Ngày %s đã qua", "%s is past"};
 static const struct err_kind bad_manifest = {ERR_INVALID, "BAD_MANIFEST",
 					     "Mã băm của bộ dữ liệu không hợp lệ",
 					     "the manifest hash is not 64 hex digits"};
@@ -501,6 +507,38 @@ int rules_check_appointment(const struct rules_period *posts, int n,
 	}
 	*ret_ends = ends;
 	return 0;
+}
+
+int rules_check_order(const Directory__SetWorkingHoursRequest *in, int32_t today, int32_t *ret_from,
+		      struct err *err)
+{
+	size_t length = utf8_length(in->reason);
+	unsigned seen = 0;
+	char path[96];
+
+	if (civil_parse(in->valid_from, ret_from) < 0)
+		err_add(err, &bad_date, "valid_from", in->valid_from);
+	else if (*ret_from < today)
+		err_add(err, &past_day, "valid_from", in->valid_from);
+	if (length == 0)
+		err_add(err, &err_required_field, "reason", NULL);
+	else if (length > RULES_REASON_MAX)
+		err_add(err, &err_invalid_field, "reason", "1..1000");
+	if (in->n_hours == 0 || in->n_hours > 7)
+		err_add(err, &err_invalid_field, "hours", "1..7");
+	for (size_t i = 0; i < in->n_hours && i < 7; i++) {
+		char day[12];
+
+		rules_item(path, "hours", i);
+		snprintf(day, sizeof(day), "%u", in->hours[i]->weekday);
+		if (!rules_is_hours(in->hours[i]))
+			err_add(err, &bad_hours, path, day);
+		else if (seen & 1u << in->hours[i]->weekday)
+			err_add(err, &weekday_twice, path, day);
+		else
+			seen |= 1u << in->hours[i]->weekday;
+	}
+	return err->status;
 }
 
 static int rules_day_compare(const void *a, const void *b)

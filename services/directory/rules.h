@@ -46,6 +46,13 @@ int rules_check_account(const Directory__VerifyAccountRequest *in, const char *b
 			struct err *err);
 int rules_check_release(const Directory__ReleaseAccountRequest *in, struct err *err);
 
+/*
+ * Hours that are ordered for an agency from a day on, today at the earliest: 1..7 weekdays, each
+ * once, with hours in order. Adds all errors.
+ */
+int rules_check_order(const Directory__SetWorkingHoursRequest *in, int32_t today, int32_t *ret_from,
+		      struct err *err);
+
 /* Days of a decision: well formed, unique, inside the coverage. */
 int rules_check_days(Directory__CalendarDay *const *days, size_t n,
 		     const struct rules_period *covers, const char *field, struct err *err);

@@ -131,6 +131,30 @@ static void test_due_dates_change_by_command_only(void **state)
 	ask_done(&a);
 }
 
+/* As an order on hours arrives: what is accepted later counts with it, the rest on command. */
+static void test_other_hours_change_due_dates_by_command_only(void **state)
+{
+	Dossier__RecountDueReply *out;
+	char code[64], later[64];
+	const char *codes[] = {code};
+	struct ask a;
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	accepted(&a, "2024-07-02 09:00", code);
+	assert_int_equal(due_of(code), moment("2024-07-05 17:30"));
+	put_hours(COMMUNE, 5, "450, 690, 690, 690", "2024-07-05", 55);
+	accepted(&a, "2024-07-02 10:00", later);
+	assert_int_equal(due_of(later), moment("2024-07-05 11:30"));
+	assert_int_equal(due_of(code), moment("2024-07-05 17:30"));
+	assert_int_equal(recount(&a, &leader, codes, 1, &out), 0);
+	assert_true(out->items[0]->changed);
+	assert_int_equal(due_of(code), moment("2024-07-05 11:30"));
+	assert_int_equal(number_of("directory_pos", code), 55);
+	pg_exec(rig.pg, "dossier", "DELETE FROM ref_hours");
+	ask_done(&a);
+}
+
 static void test_an_agency_is_counted_page_by_page(void **state)
 {
 	Dossier__RecountDueReply *out;
@@ -444,6 +468,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_due_date_by_the_hours_of_the_competent_agency),
 		cmocka_unit_test(test_due_dates_change_by_command_only),
+		cmocka_unit_test(test_other_hours_change_due_dates_by_command_only),
 		cmocka_unit_test(test_an_agency_is_counted_page_by_page),
 		cmocka_unit_test(test_who_may_not_count_again),
 		cmocka_unit_test(test_one_extension_with_an_apology),
