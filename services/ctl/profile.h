@@ -83,6 +83,7 @@ enum {
 	PROCEDURE_DECISION,
 	PROCEDURE_DECIDED,
 	PROCEDURE_PUBLISHED,
+	PROCEDURE_REPLY,
 	PROCEDURE_SOURCE,
 	PROCEDURE_NOTE
 };
@@ -176,6 +177,7 @@ struct profile {
 	const char *name;
 	int64_t demo_us;                /* business time the demo begins */
 	int32_t covers_from, covers_to; /* of the calendar */
+	uint32_t reply_days; /* an applicant has to complete a filing, unless the procedure says */
 };
 
 /* Name of a file in the folder. */

@@ -227,7 +227,7 @@ static Dossier__LimitUnit limit_unit(const char *text)
 }
 
 /* How it is offered and when it was announced. */
-static void add_standing(const char *const *c, Dossier__Procedure *out)
+static void add_standing(const struct profile *p, const char *const *c, Dossier__Procedure *out)
 {
 	static const char *const services[] = {"information", "partial", "full", NULL};
 
@@ -237,6 +237,9 @@ static void add_standing(const char *const *c, Dossier__Procedure *out)
 	out->decision_number = c[PROCEDURE_DECISION];
 	out->decided_on = c[PROCEDURE_DECIDED];
 	out->published_on = c[PROCEDURE_PUBLISHED];
+	out->reply_days = (uint32_t)csv_number(c[PROCEDURE_REPLY]);
+	if (out->reply_days == 0)
+		out->reply_days = p->reply_days;
 }
 
 static void add_procedure(const struct profile *p, struct arena *arena, const char *const *c,
@@ -255,7 +258,7 @@ static void add_procedure(const struct profile *p, struct arena *arena, const ch
 	out->result_type = c[PROCEDURE_RESULT];
 	out->valid_from = c[PROCEDURE_FROM];
 	out->valid_to = c[PROCEDURE_TO];
-	add_standing(c, out);
+	add_standing(p, c, out);
 	add_legal_bases(p, arena, out);
 	add_fees(p, arena, out);
 	add_components(p, arena, out);

@@ -18,6 +18,7 @@
 #define ROLES          "clerk officer leader cashier archivist statistician operator"
 #define SOURCES        "official assumed"
 #define AMOUNT_MAX_VND 1000000000000
+#define REPLY_DAYS_MAX 180
 
 static const struct csv_column unit_columns[] = {
 	{"gso_code", CSV_TEXT, NULL, 0, 10},
@@ -89,6 +90,7 @@ static const struct csv_column procedure_columns[] = {
 	{"decision_number", CSV_MAYBE, NULL, 0, 100},
 	{"decided_on", CSV_MAYBE_DATE, NULL, 0, 0},
 	{"published_on", CSV_MAYBE_DATE, NULL, 0, 0},
+	{"reply_days", CSV_NUMBER, NULL, 0, REPLY_DAYS_MAX},
 	{"source", CSV_WORD, SOURCES, 0, 0},
 	{"note", CSV_MAYBE, NULL, 0, 500},
 };
@@ -304,6 +306,21 @@ static void take_day(struct profile *p, const struct csv_table *manifest, const 
 		csv_fault(&p->report, MANIFEST, line, "%s is not a date YYYY-MM-DD", key);
 }
 
+/* With what it rests on, for whoever reads the bundle. */
+static void take_reply_days(struct profile *p, const struct csv_table *manifest)
+{
+	int line = 0;
+	const char *value = manifest_value(p, manifest, "reply_days", &line);
+	char *end;
+	long days = strtol(value, &end, 10);
+
+	if (line > 0 && (*end || days < 1 || days > REPLY_DAYS_MAX))
+		csv_fault(&p->report, MANIFEST, line, "reply_days is no number of days, 1..180");
+	else
+		p->reply_days = (uint32_t)days;
+	manifest_value(p, manifest, "reply_days_basis", &line);
+}
+
 static void take_manifest(struct profile *p, const struct csv_table *manifest)
 {
 	int line = 0;
@@ -311,6 +328,7 @@ static void take_manifest(struct profile *p, const struct csv_table *manifest)
 	p->name = manifest_value(p, manifest, "name", &line);
 	take_day(p, manifest, "calendar_from", &p->covers_from);
 	take_day(p, manifest, "calendar_to", &p->covers_to);
+	take_reply_days(p, manifest);
 	const char *demo = manifest_value(p, manifest, "demo_time", &line);
 
 	if (line > 0 && clock_parse_rfc3339(demo, &p->demo_us) < 0)

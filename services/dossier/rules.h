@@ -38,6 +38,7 @@
 #define RULES_FORM_TEXT_MAX   2000
 #define RULES_NUMBER_MAX      999999999999999999
 #define RULES_FEES_MAX        20
+#define RULES_REPLY_DAYS_MAX  180
 
 /* --- states --- */
 

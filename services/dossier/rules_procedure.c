@@ -56,6 +56,8 @@ static const char *bad_column(const Dossier__Procedure *p)
 		return "limit_value";
 	if (!rules_one_of(p->data_class, classes))
 		return "data_class";
+	if (p->reply_days > RULES_REPLY_DAYS_MAX)
+		return "reply_days";
 	return NULL;
 }
 

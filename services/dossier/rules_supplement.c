@@ -72,6 +72,8 @@ void rules_check_items(const Dossier__Procedure *p, const Dossier__RequestSupple
 		err_add(err, &err_invalid_field, "items", "1..50");
 	if (in->reply_days > RULES_REPLY_DAYS_MAX)
 		err_add(err, &err_invalid_field, "reply_days", "0..180");
+	if (in->reply_days == 0 && p->reply_days == 0)
+		err_add(err, &err_required_field, "reply_days", NULL);
 	for (size_t i = 0; i < in->n_items && i < RULES_SUPPLEMENT_ITEMS_MAX; i++) {
 		snprintf(path, sizeof(path), "items[%zu]", i);
 		check_item(p, in->items[i], path, err);

@@ -6,8 +6,7 @@
 #include "common/base/civil.h"
 #include "services/dossier/dossier.h"
 
-#define REPLY_DAYS_DEFAULT 30
-#define LAST_MINUTE        (23 * 60 + 59)
+#define LAST_MINUTE (23 * 60 + 59)
 
 static const struct err_kind too_many_rounds = {ERR_CONFLICT, "TOO_MANY_ROUNDS",
 						"Hồ sơ đã được yêu cầu bổ sung quá nhiều lần",
@@ -46,7 +45,8 @@ static const struct db_stmt insert_component = {
 
 /* --- asking --- */
 
-static int check_items(struct call *c, const struct dossier *d,
+/* What is asked for; and until when the applicant has to answer. */
+static int check_items(struct call *c, struct dossier *d,
 		       const Dossier__RequestSupplementRequest *in)
 {
 	const Dossier__Procedure *p;
@@ -59,6 +59,9 @@ static int check_items(struct call *c, const struct dossier *d,
 	rules_check_items(p, in, &found);
 	if (found.status != 0)
 		c->err = found;
+	d->reply_due_us = civil_to_us(
+		civil_of_us(c->now_us) + (int32_t)(in->reply_days ? in->reply_days : p->reply_days),
+		LAST_MINUTE);
 	return found.status;
 }
 
@@ -153,8 +156,6 @@ DOSSIER_HANDLER(request_supplement, RequestSupplement)
 {
 	struct call *c = call_of(data);
 	Dossier__RequestSupplementReply out = DOSSIER__REQUEST_SUPPLEMENT_REPLY__INIT;
-	int32_t last_day = civil_of_us(c->now_us) +
-			   (int32_t)(in->reply_days ? in->reply_days : REPLY_DAYS_DEFAULT);
 	struct demands demands;
 	struct dossier d;
 
@@ -165,7 +166,6 @@ DOSSIER_HANDLER(request_supplement, RequestSupplement)
 	    dossier_clock(c, &d) < 0)
 		return call_fail(c);
 	d.supplements++;
-	d.reply_due_us = civil_to_us(last_day, LAST_MINUTE);
 	dossier_save(c, &d, rules_action_name(RULES_REQUEST_SUPPLEMENT), dossier_nfc(c, in->note));
 	if (add_items(c, &d, in) < 0)
 		return call_fail(c);

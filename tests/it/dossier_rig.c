@@ -159,6 +159,7 @@ static void make_procedure(Dossier__Procedure *p, const char *code, const char *
 	p->data_class = "basic";
 	p->valid_from = "2021-01-01";
 	p->result_type = "KQ";
+	p->reply_days = 30;
 }
 
 static void make_channels(struct bundle *b)

@@ -145,6 +145,34 @@ static void test_track_says_what_is_asked(void **state)
 	ask_done(&a);
 }
 
+/* The days to answer are the request's, else the procedure's. */
+static void test_supplement_days(void **state)
+{
+	Dossier__SupplementItem item = DOSSIER__SUPPLEMENT_ITEM__INIT;
+	Dossier__SupplementItem *items[] = {&item};
+	Dossier__RequestSupplementReply *out;
+	struct ask a;
+	char code[64], secret[64];
+
+	(void)state;
+	item.component = "TP1";
+	item.reason = "unclear";
+	item.text = "Bản chụp mờ";
+	ask_init(&a, rig.gateway, "dossier");
+	set_clock("2024-05-21 09:00");
+	for (uint32_t days = 0; days <= 10; days += 10) {
+		dossier_in(&a, 1, code, secret);
+		assert_int_equal(CALL(&a, &clerk, RequestSupplement, request_supplement, &out,
+				      in_.code = code;
+				      in_.items = items; in_.n_items = 1; in_.reply_days = days),
+				 0);
+		assert_int_equal(out->reply_due_us,
+				 moment(days ? "2024-05-31 23:59" : "2024-06-20 23:59"));
+	}
+	set_clock(NULL);
+	ask_done(&a);
+}
+
 /* The answer is a new revision; what was handed in first stays what it was. */
 static void test_supplement_is_a_revision(void **state)
 {
@@ -557,6 +585,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_supplement_comes_back),
 		cmocka_unit_test(test_track_says_what_is_asked),
+		cmocka_unit_test(test_supplement_days),
 		cmocka_unit_test(test_supplement_is_a_revision),
 		cmocka_unit_test(test_supplement_refused),
 		cmocka_unit_test(test_supplement_expires),

@@ -493,6 +493,7 @@ static void test_procedures(void **state)
 	REFUSED(p.fee_kind = "tax", "fee_kind");
 	REFUSED(p.online_level = 5, "online_level");
 	REFUSED(p.data_class = "secret", "data_class");
+	REFUSED(p.reply_days = 181, "reply_days");
 	REFUSED(p.valid_from = "2021-13-01", "valid_from");
 	REFUSED(p.valid_to = "2020-12-31", "valid_to");
 	REFUSED(p.components[1]->code = "TP1", "components");

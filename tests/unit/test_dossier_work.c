@@ -321,6 +321,16 @@ static void test_items(void **state)
 	assert_true(has(&err, "INVALID_FIELD", "reply_days"));
 	assert_int_equal(err.n_items, 4);
 
+	/* The procedure gives the days, or the request has to. */
+	err_clear(&err);
+	in.reply_days = p.reply_days = 0;
+	rules_check_items(&p, &in, &err);
+	assert_true(has(&err, "REQUIRED_FIELD", "reply_days"));
+	err_clear(&err);
+	p.reply_days = 30;
+	rules_check_items(&p, &in, &err);
+	assert_false(has(&err, "REQUIRED_FIELD", "reply_days"));
+
 	err_clear(&err);
 	in.reply_days = 180;
 	item[0].reason = "outdated";
