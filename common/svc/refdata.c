@@ -49,6 +49,13 @@ static const struct db_stmt put_hours = {
 	" am_end = EXCLUDED.am_end, pm_start = EXCLUDED.pm_start, pm_end = EXCLUDED.pm_end,"
 	" valid_to = EXCLUDED.valid_to, pos = EXCLUDED.pos"};
 
+static const struct db_stmt put_category = {
+	"INSERT INTO ref_category (category, code, name_vi, name_en, needs_note, valid_from,"
+	" valid_to) VALUES ($1, $2, $3, $4, $5, $6, $7)"
+	" ON CONFLICT (category, code, valid_from) DO UPDATE SET name_vi = EXCLUDED.name_vi,"
+	" name_en = EXCLUDED.name_en, needs_note = EXCLUDED.needs_note,"
+	" valid_to = EXCLUDED.valid_to"};
+
 static int refdata_day(struct call *c, const char *field, const char *text, int32_t *ret_day)
 {
 	if (civil_parse(text, ret_day) == 0)
@@ -139,6 +146,19 @@ static int refdata_put_hours(struct call *c, const Directory__Hours *h, int64_t 
 	return 0;
 }
 
+static int refdata_put_category(struct call *c, const Directory__CategoryEntry *e)
+{
+	int32_t from, to;
+
+	if (e == NULL)
+		return err_set(&c->err, &err_required_field, "entry", NULL);
+	if (refdata_days(c, e->valid_from, e->valid_to, &from, &to) < 0)
+		return c->err.status;
+	tx_add(c, &put_category, DB_TEXT(e->category), DB_TEXT(e->code), DB_TEXT(e->name_vi),
+	       DB_TEXT(e->name_en), DB_BOOL(e->needs_note), DB_DATE(from), DB_DATE(to));
+	return 0;
+}
+
 int refdata_apply(struct call *c, const struct svc_event *ev)
 {
 	if (ev->payload == NULL)
@@ -159,6 +179,9 @@ int refdata_apply(struct call *c, const struct svc_event *ev)
 	if (ev->payload->descriptor == &directory__directory_hours_put__descriptor)
 		return refdata_put_hours(
 			c, ((const Directory__DirectoryHoursPut *)ev->payload)->hours, ev->pos);
+	if (ev->payload->descriptor == &directory__directory_category_put__descriptor)
+		return refdata_put_category(
+			c, ((const Directory__DirectoryCategoryPut *)ev->payload)->entry);
 	return 0;
 }
 
@@ -200,6 +223,37 @@ int refdata_agency(struct call *c, const char *code, int32_t day, struct refdata
 	if (ret_agency->name == NULL)
 		return err_set(&c->err, &err_too_large, NULL, "agency");
 	return 1;
+}
+
+/* --- categories --- */
+
+static const struct db_stmt category_on = {
+	"SELECT code, name_vi, needs_note FROM ref_category"
+	" WHERE category = $1 AND valid_from <= $2 AND valid_to >= $2 ORDER BY code"};
+
+int refdata_category(struct call *c, const char *category, int32_t day,
+		     struct refdata_entry **ret_entries, size_t *ret_n)
+{
+	const struct db_arg args[] = {DB_TEXT(category), DB_DATE(day)};
+	int slot = refdata_query(c, &category_on, args, ARRAY_LEN(args));
+	struct refdata_entry *list;
+	int n;
+
+	if (slot < 0)
+		return slot;
+	n = db_rows(&c->tx, slot);
+	list = arena_calloc(c->arena, (size_t)n, sizeof(list[0]));
+	for (int i = 0; i < n && list; i++)
+		list[i] = (struct refdata_entry){
+			.code = arena_strdup(c->arena, db_get_text(&c->tx, slot, i, 0)),
+			.name = arena_strdup(c->arena, db_get_text(&c->tx, slot, i, 1)),
+			.needs_note = db_get_bool(&c->tx, slot, i, 2),
+		};
+	if (list == NULL || (n > 0 && list[n - 1].name == NULL))
+		return err_set(&c->err, &err_too_large, NULL, "category");
+	*ret_entries = list;
+	*ret_n = (size_t)n;
+	return 0;
 }
 
 /* --- hours --- */

@@ -1,8 +1,8 @@
 /*
  * The directory's reference data in a service's own schema: tables ref_unit, ref_agency,
- * ref_officer, ref_calendar, ref_calendar_day, ref_hours, filled from the directory's feed by one
- * consumer that every service puts into its table. So nobody computes with another calendar, and a
- * service goes on when the directory is away.
+ * ref_officer, ref_calendar, ref_calendar_day, ref_hours, ref_category, filled from the directory's
+ * feed by one consumer that every service puts into its table. So nobody computes with another
+ * calendar, and a service goes on when the directory is away.
  */
 #ifndef LGSP_SVC_REFDATA_H
 #define LGSP_SVC_REFDATA_H
@@ -27,6 +27,19 @@ struct refdata_agency {
  */
 int refdata_agency(struct call *c, const char *code, int32_t day,
 		   struct refdata_agency *ret_agency);
+
+struct refdata_entry {
+	const char *code;
+	const char *name; /* in Vietnamese */
+	bool needs_note;  /* whoever chooses it says more in words */
+};
+
+/*
+ * The entries of a shared list in force on a civil day, by code, in the call's arena. 0 or the
+ * error. As refdata_agency() in or outside a transaction.
+ */
+int refdata_category(struct call *c, const char *category, int32_t day,
+		     struct refdata_entry **ret_entries, size_t *ret_n);
 
 /*
  * The working calendar, shared and immutable; release it with refdata_calendar_put(). 0, or

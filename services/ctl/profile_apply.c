@@ -177,6 +177,7 @@ static void add_registers(const struct profile *p, struct arena *arena,
 		in->categories[i]->name_en = c[CATEGORY_EN];
 		in->categories[i]->valid_from = c[CATEGORY_FROM];
 		in->categories[i]->valid_to = c[CATEGORY_TO];
+		in->categories[i]->needs_note = strcmp(c[CATEGORY_NOTE], "true") == 0;
 	}
 	in->n_systems = systems->n_rows;
 	PROFILE_LIST(arena, Directory__System, directory__system__init, in->n_systems, in->systems);

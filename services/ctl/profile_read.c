@@ -59,9 +59,10 @@ static const struct csv_column officer_columns[] = {
 };
 
 static const struct csv_column category_columns[] = {
-	{"category", CSV_TEXT, NULL, 0, 60},  {"code", CSV_TEXT, NULL, 0, 60},
-	{"name_vi", CSV_TEXT, NULL, 0, 200},  {"name_en", CSV_TEXT, NULL, 0, 200},
-	{"valid_from", CSV_DATE, NULL, 0, 0}, {"valid_to", CSV_MAYBE_DATE, NULL, 0, 0},
+	{"category", CSV_TEXT, NULL, 0, 60},      {"code", CSV_TEXT, NULL, 0, 60},
+	{"name_vi", CSV_TEXT, NULL, 0, 200},      {"name_en", CSV_TEXT, NULL, 0, 200},
+	{"needs_note", CSV_BOOL, NULL, 0, 0},     {"valid_from", CSV_DATE, NULL, 0, 0},
+	{"valid_to", CSV_MAYBE_DATE, NULL, 0, 0},
 };
 
 static const struct csv_column system_columns[] = {

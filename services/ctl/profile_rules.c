@@ -304,6 +304,31 @@ static void check_calendar(struct profile *p)
 
 /* --- people, categories, systems --- */
 
+/* Reasons that acts of the dossier service give: each list has some, and those of its own jobs. */
+static void check_reasons(struct profile *p)
+{
+	static const char *const lists[] = {
+		"reason-supplement", "reason-refusal",   "reason-stop",     "reason-withdrawal",
+		"reason-decision",   "reason-reopening", "reason-extension"};
+	static const char *const own[][2] = {{"reason-refusal", "no_answer"},
+					     {"reason-stop", "no_answer"},
+					     {"reason-stop", "unpaid"}};
+	const struct csv_table *t = profile_table(p, PROFILE_CATEGORIES);
+	const char *file = profile_file_name(PROFILE_CATEGORIES);
+
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+		bool found = false;
+
+		for (size_t k = 0; k < t->n_rows && !found; k++)
+			found = strcmp(t->rows[k].cells[CATEGORY_NAME], lists[i]) == 0;
+		if (!found)
+			csv_fault(&p->report, file, 0, "no entry of %s", lists[i]);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(own); i++)
+		if (!profile_in_category(p, own[i][0], own[i][1]))
+			csv_fault(&p->report, file, 0, "no entry %s of %s", own[i][1], own[i][0]);
+}
+
 static void check_officers(struct profile *p)
 {
 	const struct csv_table *t = profile_table(p, PROFILE_OFFICERS);
@@ -498,6 +523,7 @@ void profile_check(struct profile *p)
 	profile_check_hours(p);
 	check_officers(p);
 	profile_check_dates(p, &categories);
+	check_reasons(p);
 	check_systems(p);
 	profile_check_procedures(p);
 	check_fees(p);

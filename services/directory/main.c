@@ -30,7 +30,7 @@ static const struct svc service = {
 	.n_publications = ARRAY_LEN(publications),
 	.env = env,
 	.n_env = ARRAY_LEN(env),
-	.schema_version = 5,
+	.schema_version = 6,
 	.start = start,
 };
 

@@ -33,12 +33,14 @@ static const struct db_stmt agency_stmt = {
 	" RETURNING version"};
 static const struct db_stmt category_stmt = {
 	"INSERT INTO category_entry AS t (category, code, name_vi, name_en, valid_from, valid_to,"
-	" version) VALUES ($1, $2, $3, $4, $5, $6, (SELECT coalesce(max(version), 0) + 1"
+	" needs_note, version) VALUES ($1, $2, $3, $4, $5, $6, $7,"
+	" (SELECT coalesce(max(version), 0) + 1"
 	" FROM category_entry WHERE category = $1 AND code = $2))"
 	" ON CONFLICT (category, code, valid_from) DO UPDATE SET name_vi = EXCLUDED.name_vi,"
-	" name_en = EXCLUDED.name_en, valid_to = EXCLUDED.valid_to, version = EXCLUDED.version"
-	" WHERE (t.name_vi, t.name_en, t.valid_to) IS DISTINCT FROM"
-	" (EXCLUDED.name_vi, EXCLUDED.name_en, EXCLUDED.valid_to)"
+	" name_en = EXCLUDED.name_en, valid_to = EXCLUDED.valid_to,"
+	" needs_note = EXCLUDED.needs_note, version = EXCLUDED.version"
+	" WHERE (t.name_vi, t.name_en, t.valid_to, t.needs_note) IS DISTINCT FROM"
+	" (EXCLUDED.name_vi, EXCLUDED.name_en, EXCLUDED.valid_to, EXCLUDED.needs_note)"
 	" RETURNING version"};
 static const struct db_stmt system_stmt = {
 	"INSERT INTO system AS t (member, name, owner_agency_code, valid_from, valid_to,"
@@ -123,7 +125,7 @@ int put_category(struct call *c, const Directory__CategoryEntry *e)
 {
 	return tx_add(c, &category_stmt, DB_TEXT(e->category), DB_TEXT(e->code),
 		      DB_TEXT(put_nfc(c, e->name_vi)), DB_TEXT(put_nfc(c, e->name_en)),
-		      put_from(e->valid_from), put_to(e->valid_to));
+		      put_from(e->valid_from), put_to(e->valid_to), DB_BOOL(e->needs_note));
 }
 
 int put_system(struct call *c, const Directory__System *s)

@@ -16,7 +16,8 @@ static const struct db_stmt systems_all = {
 	"SELECT member, name, owner_agency_code, valid_from, valid_to, citizen_facing FROM system"
 	" ORDER BY member, valid_from"};
 static const struct db_stmt category_all = {
-	"SELECT category, code, name_vi, name_en, valid_from, valid_to FROM category_entry"
+	"SELECT category, code, name_vi, name_en, valid_from, valid_to, needs_note"
+	" FROM category_entry"
 	" WHERE category = $1 ORDER BY code, valid_from"};
 
 static const struct db_stmt hours_on = {
@@ -72,6 +73,7 @@ static void read_category(struct call *c, int slot, int row, Directory__Category
 	e->name_en = db_get_text(&c->tx, slot, row, 3);
 	e->valid_from = row_date(c, slot, row, 4);
 	e->valid_to = row_date(c, slot, row, 5);
+	e->needs_note = db_get_bool(&c->tx, slot, row, 6);
 }
 
 static void read_hours(struct call *c, int slot, int row, Directory__Hours *h)

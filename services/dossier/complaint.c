@@ -164,7 +164,7 @@ DOSSIER_HANDLER(reopen, Reopen)
 	int slot, complaint;
 
 	(void)svc;
-	if (rules_reason(RULES_REASON_REOPENING, in->reason, "reason", &c->err) < 0 ||
+	if (reasons_check(c, RULES_REASON_REOPENING, in->reason, in->note) < 0 ||
 	    dossier_check_note(c, in->note, 0) < 0)
 		return call_fail(c);
 	slot = dossier_take_add(c, in->code);

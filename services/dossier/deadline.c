@@ -82,7 +82,7 @@ DOSSIER_HANDLER(extend, Extend)
 	(void)svc;
 	rules_check_extension(in->working_days, in->due_date, &extension, &c->err);
 	if (c->err.status != 0 ||
-	    rules_reason(RULES_REASON_EXTENSION, in->reason, "reason", &c->err) < 0 ||
+	    reasons_check(c, RULES_REASON_EXTENSION, in->reason, in->apology) < 0 ||
 	    dossier_check_note(c, in->apology, 1) < 0 ||
 	    dossier_take(c, in->code, RULES_EXTEND, &d) < 0)
 		return call_fail(c);

@@ -250,6 +250,13 @@ int dossier_check_note(struct call *c, const char *note, size_t min);
 /* The text in NFC; "" when the arena is full (the flush then fails too). */
 const char *dossier_nfc(struct call *c, const char *s);
 
+/* --- reasons of acts (reasons.c) --- */
+
+/* The list of a kind in force today; a read of its own before the transaction, else within it. */
+int reasons_read(struct call *c, enum rules_reason_kind kind, struct rules_reasons *ret);
+/* Whether people may give that code with that note, at fields reason and note. */
+int reasons_check(struct call *c, enum rules_reason_kind kind, const char *code, const char *note);
+
 /* --- files in digitisation (files.c) --- */
 
 /*

@@ -34,7 +34,7 @@ DOSSIER_HANDLER(refuse, Refuse)
 	struct dossier d;
 
 	(void)svc;
-	if (rules_reason(RULES_REASON_REFUSAL, in->reason, "reason", &c->err) < 0 ||
+	if (reasons_check(c, RULES_REASON_REFUSAL, in->reason, in->note) < 0 ||
 	    dossier_check_note(c, in->note, 1) < 0 ||
 	    dossier_take(c, in->code, RULES_REFUSE, &d) < 0 || dossier_finish(c, &d) < 0)
 		return call_fail(c);
@@ -66,7 +66,7 @@ DOSSIER_HANDLER(stop, Stop)
 	struct dossier d;
 
 	(void)svc;
-	if (rules_reason(RULES_REASON_STOP, in->reason, "reason", &c->err) < 0 ||
+	if (reasons_check(c, RULES_REASON_STOP, in->reason, in->note) < 0 ||
 	    dossier_check_note(c, in->note, 1) < 0 ||
 	    dossier_take(c, in->code, RULES_STOP, &d) < 0 || dossier_clock(c, &d) < 0)
 		return call_fail(c);
@@ -110,7 +110,7 @@ static int check_withdrawal(struct call *c, const Dossier__WithdrawRequest *in)
 {
 	bool desk = c->caller.agency[0] != '\0';
 
-	if (rules_reason(RULES_REASON_WITHDRAWAL, in->reason, "reason", &c->err) < 0)
+	if (reasons_check(c, RULES_REASON_WITHDRAWAL, in->reason, in->note) < 0)
 		return c->err.status;
 	return dossier_check_note(c, in->note, desk ? 1 : 0);
 }

@@ -13,22 +13,30 @@ static const struct err_kind no_such_paper = {ERR_CONFLICT, "NO_SUCH_PAPER",
 					      "Hồ sơ chưa có giấy tờ loại này: %s",
 					      "the dossier has no such paper: %s"};
 
+/* Words of a reason's code in the list $n, as they were on the day of a time. */
+#define REASON_WORDS(list, code, at)                                                               \
+	" coalesce((SELECT k.name_vi FROM ref_category k WHERE k.category = " list                 \
+	" AND k.code = " code " AND k.valid_from <= (" at                                          \
+	" AT TIME ZONE 'Asia/Ho_Chi_Minh')::date"                                                  \
+	" ORDER BY k.valid_from DESC LIMIT 1), " code ")"
+
 /* The act, who did it where, and what had been promised before. */
-static const struct db_stmt read_act = {
-	"SELECT h.version, h.at, h.due_at, h.note, h.reason, coalesce(o.name, ''),"
-	" coalesce(a.name, h.agency), coalesce(p.name, ''), coalesce(u.name, ''), b.due_at"
-	" FROM history h"
-	" LEFT JOIN LATERAL (SELECT name FROM ref_officer r WHERE r.subject = h.actor"
-	"  AND r.agency_code = h.agency ORDER BY r.valid_from DESC LIMIT 1) o ON true"
-	" LEFT JOIN LATERAL (SELECT name, parent_code, unit_code FROM ref_agency r"
-	"  WHERE r.code = h.agency ORDER BY r.valid_from DESC LIMIT 1) a ON true"
-	" LEFT JOIN LATERAL (SELECT name FROM ref_agency r WHERE r.code = a.parent_code"
-	"  ORDER BY r.valid_from DESC LIMIT 1) p ON true"
-	" LEFT JOIN LATERAL (SELECT name FROM ref_unit r WHERE r.code = a.unit_code"
-	"  ORDER BY r.valid_from DESC LIMIT 1) u ON true"
-	" LEFT JOIN history b ON b.dossier = h.dossier AND b.version = h.version - 1"
-	" WHERE h.dossier = $1 AND h.action = ANY($2) AND ($3 = 0 OR h.version = $3)"
-	" ORDER BY h.version DESC LIMIT 1"};
+static const struct db_stmt read_act = {"SELECT h.version, h.at, h.due_at, h.note," REASON_WORDS(
+	"$4", "h.reason",
+	"h.at") ", coalesce(o.name, ''),"
+		" coalesce(a.name, h.agency), coalesce(p.name, ''), coalesce(u.name, ''), b.due_at"
+		" FROM history h"
+		" LEFT JOIN LATERAL (SELECT name FROM ref_officer r WHERE r.subject = h.actor"
+		"  AND r.agency_code = h.agency ORDER BY r.valid_from DESC LIMIT 1) o ON true"
+		" LEFT JOIN LATERAL (SELECT name, parent_code, unit_code FROM ref_agency r"
+		"  WHERE r.code = h.agency ORDER BY r.valid_from DESC LIMIT 1) a ON true"
+		" LEFT JOIN LATERAL (SELECT name FROM ref_agency r WHERE r.code = a.parent_code"
+		"  ORDER BY r.valid_from DESC LIMIT 1) p ON true"
+		" LEFT JOIN LATERAL (SELECT name FROM ref_unit r WHERE r.code = a.unit_code"
+		"  ORDER BY r.valid_from DESC LIMIT 1) u ON true"
+		" LEFT JOIN history b ON b.dossier = h.dossier AND b.version = h.version - 1"
+		" WHERE h.dossier = $1 AND h.action = ANY($2) AND ($3 = 0 OR h.version = $3)"
+		" ORDER BY h.version DESC LIMIT 1"};
 
 static const struct db_stmt read_subject = {
 	"SELECT f.applicant_name, f.applicant_number, f.applicant_address, f.applicant_phone,"
@@ -42,10 +50,11 @@ static const struct db_stmt read_parts = {
 	" WHERE f.dossier = c.dossier AND f.component = c.code)::int"
 	" FROM component c WHERE c.dossier = $1 ORDER BY c.ordinal"};
 
-static const struct db_stmt read_wrongs = {
-	"SELECT i.field, i.component, i.reason, i.text, s.reply_due_at, s.asked_at"
-	" FROM supplement s JOIN supplement_item i ON i.dossier = s.dossier AND i.round = s.round"
-	" WHERE s.dossier = $1 ORDER BY s.round, i.ordinal"};
+static const struct db_stmt read_wrongs = {"SELECT i.field, i.component," REASON_WORDS(
+	"$2", "i.reason", "s.asked_at") ", i.text, s.reply_due_at, s.asked_at"
+					" FROM supplement s JOIN supplement_item i ON i.dossier = "
+					"s.dossier AND i.round = s.round"
+					" WHERE s.dossier = $1 ORDER BY s.round, i.ordinal"};
 
 static const struct db_stmt read_hops = {
 	"SELECT coalesce(a.name, h.from_agency), coalesce(b.name, h.to_agency), h.sent_at,"
@@ -102,6 +111,19 @@ static const char *const *acts_of(enum paper_kind kind, size_t *ret_n)
 	return acts[kind];
 }
 
+/* List of the reasons a kind of paper gives. */
+static const char *reasons_of(enum paper_kind kind)
+{
+	static const enum rules_reason_kind kinds[] = {
+		[PAPER_SUPPLEMENT] = RULES_REASON_SUPPLEMENT,
+		[PAPER_REFUSAL] = RULES_REASON_REFUSAL,
+		[PAPER_APOLOGY] = RULES_REASON_EXTENSION,
+		[PAPER_STOP] = RULES_REASON_STOP,
+	};
+
+	return (size_t)kind < ARRAY_LEN(kinds) ? rules_reason_list(kinds[kind]) : "";
+}
+
 void papers_add(struct call *c, const char *code, enum paper_kind kind, int32_t version,
 		struct papers_slots *s)
 {
@@ -114,12 +136,13 @@ void papers_add(struct call *c, const char *code, enum paper_kind kind, int32_t 
 		size_t n;
 		const char *const *acts = acts_of(kind, &n);
 
-		s->act = tx_add(c, &read_act, DB_TEXT(code), DB_TEXTS(acts, n), DB_INT4(version));
+		s->act = tx_add(c, &read_act, DB_TEXT(code), DB_TEXTS(acts, n), DB_INT4(version),
+				DB_TEXT(reasons_of(kind)));
 	}
 	if (kind == PAPER_RECEIPT)
 		s->parts = tx_add(c, &read_parts, DB_TEXT(code));
 	if (kind == PAPER_SUPPLEMENT)
-		s->wrongs = tx_add(c, &read_wrongs, DB_TEXT(code));
+		s->wrongs = tx_add(c, &read_wrongs, DB_TEXT(code), DB_TEXT(reasons_of(kind)));
 }
 
 /* --- words --- */
@@ -159,16 +182,10 @@ static const char *place_of(const char *unit)
 	return unit;
 }
 
-static const char *reason_words(struct arena *arena, enum paper_kind paper, const char *code,
-				const char *note)
+/* Words of the reason's code, as the list had them that day, and of whoever gave it. */
+static const char *reason_words(struct arena *arena, const char *words, const char *note)
 {
-	static const enum rules_reason_kind kinds[] = {
-		[PAPER_SUPPLEMENT] = RULES_REASON_SUPPLEMENT,
-		[PAPER_REFUSAL] = RULES_REASON_REFUSAL,
-		[PAPER_APOLOGY] = RULES_REASON_EXTENSION,
-		[PAPER_STOP] = RULES_REASON_STOP,
-	};
-	const char *words = rules_reason_vi(kinds[paper], code), *text;
+	const char *text;
 
 	if (words[0] == '\0' || note[0] == '\0')
 		return words[0] != '\0' ? words : note;
@@ -238,8 +255,7 @@ static int fill_wrongs(struct call *c, int slot, const Dossier__Procedure *p, in
 			.name = field[0] ? field_label(p, field)
 					 : component_name(p, db_get_text(&c->tx, slot, i, 1),
 							  &ignored),
-			.reason = reason_words(c->arena, PAPER_SUPPLEMENT,
-					       db_get_text(&c->tx, slot, i, 2),
+			.reason = reason_words(c->arena, db_get_text(&c->tx, slot, i, 2),
 					       db_get_text(&c->tx, slot, i, 3)),
 		};
 		of->answer_by_us = db_get_time_us(&c->tx, slot, i, 4);
@@ -247,14 +263,14 @@ static int fill_wrongs(struct call *c, int slot, const Dossier__Procedure *p, in
 	return 0;
 }
 
-static void fill_act(struct call *c, int slot, enum paper_kind kind, struct paper_case *of)
+static void fill_act(struct call *c, int slot, struct paper_case *of)
 {
 	const struct db_tx *tx = &c->tx;
 
 	of->version = (int32_t)db_get_int(tx, slot, 0, 0);
 	of->due_us = db_get_time_us(tx, slot, 0, 2);
-	of->reason = reason_words(c->arena, kind, db_get_text(tx, slot, 0, 4),
-				  db_get_text(tx, slot, 0, 3));
+	of->reason =
+		reason_words(c->arena, db_get_text(tx, slot, 0, 4), db_get_text(tx, slot, 0, 3));
 	of->officer = db_get_text(tx, slot, 0, 5);
 	of->agency = db_get_text(tx, slot, 0, 6);
 	of->parent_agency = db_get_text(tx, slot, 0, 7);
@@ -347,7 +363,7 @@ int papers_case(struct call *c, const struct papers_slots *s, const struct dossi
 	if (s->act >= 0) {
 		if (db_rows(&c->tx, s->act) == 0 || !is_of_kind(kind, d))
 			return refuse(c, kind);
-		fill_act(c, s->act, kind, of);
+		fill_act(c, s->act, of);
 		*ret_act = (struct papers_act){of->version, db_get_time_us(&c->tx, s->act, 0, 1)};
 	}
 	if (!paper_form_of(kind, civil_of_us(ret_act->time_us)))

@@ -104,9 +104,8 @@ static int check_result(struct call *c, const Dossier__IssueResultRequest *in)
 		return err_set(&c->err, &err_required_field, "result_number", NULL);
 	if (utf8_length(in->result_number) > RULES_NAME_MAX)
 		return err_set(&c->err, &err_invalid_field, "result_number", "1..200");
-	if (is_refusal(in) &&
-	    (rules_reason(RULES_REASON_DECISION, in->reason, "reason", &c->err) < 0 ||
-	     dossier_check_note(c, in->note, 1) < 0))
+	if (is_refusal(in) && (reasons_check(c, RULES_REASON_DECISION, in->reason, in->note) < 0 ||
+			       dossier_check_note(c, in->note, 1) < 0))
 		return c->err.status;
 	if (in->file_id[0] == '\0')
 		return 0;

@@ -41,8 +41,8 @@ static bool same_item(const Dossier__SupplementItem *a, const Dossier__Supplemen
 	return strcmp(a->field, b->field) == 0 && strcmp(a->component, b->component) == 0;
 }
 
-static void check_item(const Dossier__Procedure *p, const Dossier__SupplementItem *item,
-		       const char *path, struct err *err)
+static void check_item(const Dossier__Procedure *p, const struct rules_reasons *reasons,
+		       const Dossier__SupplementItem *item, const char *path, struct err *err)
 {
 	const char *name = item->field[0] ? item->field : item->component;
 	size_t length = utf8_length(item->text);
@@ -54,15 +54,15 @@ static void check_item(const Dossier__Procedure *p, const Dossier__SupplementIte
 	else if (item->field[0] ? !has_field(p, name) : !has_component(p, name))
 		err_add(err, &unknown_item, path, name);
 	snprintf(field, sizeof(field), "%s.reason", path);
-	if (rules_reason(RULES_REASON_SUPPLEMENT, item->reason, field, &reason) < 0)
-		err_add(err, &err_invalid_field, field, "incorrect, incomplete, outdated, unclear");
+	if (rules_reason(reasons, item->reason, "text", field, &reason) < 0)
+		err_add(err, &rules_unknown_reason, field, item->reason);
 	snprintf(field, sizeof(field), "%s.text", path);
 	if (length == 0 || length > RULES_NOTE_MAX)
 		err_add(err, &err_invalid_field, field, "1..1000");
 }
 
-void rules_check_items(const Dossier__Procedure *p, const Dossier__RequestSupplementRequest *in,
-		       struct err *err)
+void rules_check_items(const Dossier__Procedure *p, const struct rules_reasons *reasons,
+		       const Dossier__RequestSupplementRequest *in, struct err *err)
 {
 	char path[32];
 
@@ -76,7 +76,7 @@ void rules_check_items(const Dossier__Procedure *p, const Dossier__RequestSupple
 		err_add(err, &err_required_field, "reply_days", NULL);
 	for (size_t i = 0; i < in->n_items && i < RULES_SUPPLEMENT_ITEMS_MAX; i++) {
 		snprintf(path, sizeof(path), "items[%zu]", i);
-		check_item(p, in->items[i], path, err);
+		check_item(p, reasons, in->items[i], path, err);
 		for (size_t j = 0; j < i; j++)
 			if (same_item(in->items[i], in->items[j]))
 				err_add(err, &item_twice, path,

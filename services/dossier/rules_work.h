@@ -75,28 +75,36 @@ enum rules_reason_kind {
 #define RULES_REASON_KINDS RULES_REASON_EXTENSION
 
 struct rules_reason {
-	enum rules_reason_kind kind;
 	const char *code;
-	bool by_suite; /* set by a feed or a job, never by people */
-	const char *vi;
+	bool needs_note;
 };
-extern const struct rules_reason rules_reasons[];
-extern const size_t rules_n_reasons;
+/* The list of a kind in force today, from the directory. */
+struct rules_reasons {
+	const struct rules_reason *list;
+	size_t n;
+};
 
-/* "supplement", "refusal", …. */
-const char *rules_reason_kind_name(enum rules_reason_kind kind);
-/* Whether people may give that code; ERR_INVALID with code UNKNOWN_REASON at the field. */
-int rules_reason(enum rules_reason_kind kind, const char *code, const char *field, struct err *err);
-/* Its words in Vietnamese; "" for a code that is not there. */
-const char *rules_reason_vi(enum rules_reason_kind kind, const char *code);
+extern const struct err_kind rules_unknown_reason; /* UNKNOWN_REASON, arg = code */
+
+/* The directory's list of a kind: "reason-supplement", …. */
+const char *rules_reason_list(enum rules_reason_kind kind);
+/* Given by a feed or a job, never by people. */
+bool rules_reason_by_suite(const char *code);
+/*
+ * Whether people may give that code, with that note beside it: ERR_INVALID with code UNKNOWN_REASON
+ * at the field, or REQUIRED_FIELD at "note".
+ */
+int rules_reason(const struct rules_reasons *reasons, const char *code, const char *note,
+		 const char *field, struct err *err);
 
 #define RULES_NO_ANSWER "no_answer" /* the applicant did not answer in time */
 #define RULES_UNPAID    "unpaid"    /* the order ran out */
 
 /* --- supplement (rules_supplement.c); adds all errors --- */
 
-void rules_check_items(const Dossier__Procedure *p, const Dossier__RequestSupplementRequest *in,
-		       struct err *err);
+/* Reasons: those of supplements; an item's text is its note. */
+void rules_check_items(const Dossier__Procedure *p, const struct rules_reasons *reasons,
+		       const Dossier__RequestSupplementRequest *in, struct err *err);
 
 /* What was asked for in the round at hand. */
 struct rules_asked {

@@ -50,13 +50,15 @@ static int check_items(struct call *c, struct dossier *d,
 		       const Dossier__RequestSupplementRequest *in)
 {
 	const Dossier__Procedure *p;
+	struct rules_reasons reasons;
 	struct err found = {.status = 0};
 
 	if (d->supplements >= RULES_SUPPLEMENT_ROUNDS_MAX)
 		return err_set(&c->err, &too_many_rounds, "code", NULL);
-	if (dossier_procedure(c, d, &p) < 0)
+	if (dossier_procedure(c, d, &p) < 0 ||
+	    reasons_read(c, RULES_REASON_SUPPLEMENT, &reasons) < 0)
 		return c->err.status;
-	rules_check_items(p, in, &found);
+	rules_check_items(p, &reasons, in, &found);
 	if (found.status != 0)
 		c->err = found;
 	d->reply_due_us = civil_to_us(

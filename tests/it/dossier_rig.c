@@ -142,6 +142,44 @@ void put_calendar(int version, const char *covers_to)
 	pg_exec(rig.pg, "dossier", sql);
 }
 
+/* The cells of a line of CSV, in place; a cell in quotes may hold commas. */
+static int split(char *line, char *cells[], int max)
+{
+	int n = 0;
+
+	line[strcspn(line, "\n")] = '\0';
+	for (char *p = line; p && n < max;) {
+		bool quoted = *p == '"';
+		char *end = quoted ? strchr(p + 1, '"') : p + strcspn(p, ",");
+
+		cells[n++] = quoted ? p + 1 : p;
+		p = quoted ? end + 1 : end;
+		p = *p ? p + 1 : NULL;
+		*end = '\0';
+	}
+	return n;
+}
+
+/* The reasons of the profile. */
+static void put_reasons(void)
+{
+	FILE *file = fopen("deploy/profiles/nam-dinh-2021/categories.csv", "re");
+	char line[1024], sql[1024], *cell[7];
+
+	CHECK(file);
+	while (fgets(line, sizeof(line), file)) {
+		if (strncmp(line, "reason-", 7) != 0)
+			continue;
+		CHECK(split(line, cell, 7) >= 6);
+		snprintf(sql, sizeof(sql),
+			 "INSERT INTO ref_category VALUES ('%s', '%s', '%s', '%s', %s, '%s',"
+			 " 'infinity')",
+			 cell[0], cell[1], cell[2], cell[3], cell[4], cell[5]);
+		pg_exec(rig.pg, "dossier", sql);
+	}
+	fclose(file);
+}
+
 /* --- procedures --- */
 
 static const char *birth_types[] = {"GKS"};
@@ -543,6 +581,7 @@ int set_up(void **state)
 	put_agency(DISTRICT, "H", "2021-01-01", "2025-06-30");
 	put_agency(GONE, "X", "2021-01-01", "2024-05-20");
 	put_calendar(1, "2024-12-31");
+	put_reasons();
 	rig.rig = busrig_new();
 	rig.payment = peer_start(rig.rig, rig.bus, "payment", "payment", NULL);
 	rig.digitisation =

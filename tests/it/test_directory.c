@@ -248,6 +248,7 @@ static void fill_bundle(Directory__ImportProfileRequest *in)
 	entry.name_vi = "Hộ tịch";
 	entry.name_en = "civil status";
 	entry.valid_from = "2021-01-01";
+	entry.needs_note = true;
 	one_stop.member = "VN/GOV/H40/one-stop";
 	one_stop.name = "Một cửa";
 	one_stop.owner_agency_code = "H40";
@@ -499,6 +500,7 @@ static void test_units_categories_and_systems(void **state)
 			 0);
 	assert_int_equal(category_out->n_entries, 1);
 	assert_string_equal(category_out->entries[0]->name_vi, "Hộ tịch");
+	assert_true(category_out->entries[0]->needs_note);
 	assert_int_equal(ask(&gateway, &clerk, "ListSystems", &systems.base,
 			     &directory__list_systems_reply__descriptor, &systems_out),
 			 ERR_DENIED);
@@ -744,6 +746,10 @@ static void test_others_keep_the_reference_data(void **state)
 			 ERR_NOT_FOUND);
 	assert_int_equal(pg_int(pg, "task", "SELECT am_start FROM ref_hours WHERE scope = 'X'"),
 			 430);
+	assert_int_equal(pg_int(pg, "task",
+				"SELECT count(*) FROM ref_category WHERE code = 'civil-status' AND"
+				" needs_note"),
+			 1);
 	/* 2024-05-31 is off by decision; 1 and 2 June are a weekend. */
 	assert_int_equal(ask(&task, &system_itself, "GetCalendar", &get.base,
 			     &directory__get_calendar_reply__descriptor, &cal),

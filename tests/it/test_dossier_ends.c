@@ -331,6 +331,40 @@ static void test_stop_and_continue(void **state)
 	ask_done(&a);
 }
 
+/* The lists are the directory's, of the day; some reasons ask for words; without a list nothing
+ * goes. */
+static void test_reasons_are_the_directorys(void **state)
+{
+	struct ask a;
+	char code[64], secret[64];
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	dossier_in(&a, 1, code, secret);
+#define WITHDRAW(why, words)                                                                       \
+	CALL(&a, &citizen, Withdraw, withdraw, NULL, in_.code = code; in_.reason = why;            \
+	     in_.note = words)
+	REFUSED(WITHDRAW("other", ""), ERR_INVALID, "REQUIRED_FIELD");
+	REFUSED(WITHDRAW("moved_away", ""), ERR_INVALID, "UNKNOWN_REASON");
+	pg_exec(rig.pg, "dossier",
+		"INSERT INTO ref_category VALUES ('reason-withdrawal', 'moved_away', 'Chuyển đi',"
+		" 'moved', false, '2024-05-01', '2024-05-20')");
+	REFUSED(WITHDRAW("moved_away", ""), ERR_INVALID, "UNKNOWN_REASON"); /* until yesterday */
+	pg_exec(rig.pg, "dossier",
+		"UPDATE ref_category SET valid_to = 'infinity' WHERE code = 'moved_away'");
+	pg_exec(rig.pg, "dossier",
+		"UPDATE ref_category SET category = 'away' WHERE category = 'reason-stop'");
+	assert_int_equal(WITHDRAW("moved_away", ""), 0);
+#undef WITHDRAW
+	dossier_in(&a, 2, code, secret);
+	REFUSED(CALL(&a, &officer, Stop, stop, NULL, in_.code = code; in_.reason = "dispute";
+		     in_.note = "…"),
+		ERR_UNAVAILABLE, "NO_REASONS");
+	pg_exec(rig.pg, "dossier",
+		"UPDATE ref_category SET category = 'reason-stop' WHERE category = 'away'");
+	ask_done(&a);
+}
+
 static int withdraw(struct ask *a, const struct person *who, const char *code, const char *secret,
 		    const char *note)
 {
@@ -591,6 +625,7 @@ int main(void)
 		cmocka_unit_test(test_supplement_expires),
 		cmocka_unit_test(test_refuse),
 		cmocka_unit_test(test_stop_and_continue),
+		cmocka_unit_test(test_reasons_are_the_directorys),
 		cmocka_unit_test(test_withdraw),
 		cmocka_unit_test(test_opinions),
 		cmocka_unit_test(test_late_opinion),

@@ -212,46 +212,51 @@ static void test_step_due(void **state)
 
 /* --- reasons --- */
 
+static const struct rules_reason some_reasons[] = {{"incorrect", false},
+						   {"outdated", false},
+						   {"unclear", false},
+						   {"other", true},
+						   {"no_answer", false}};
+static const struct rules_reasons reasons = {some_reasons, ARRAY_LEN(some_reasons)};
+
 static void test_reasons(void **state)
 {
-	size_t seen[RULES_REASON_KINDS + 1] = {0};
+	static const struct {
+		const char *code, *note, *refusal, *field;
+	} cases[] = {
+		{"incorrect", "", "", ""},
+		{"other", "vì thế", "", ""},
+		{"other", "", "REQUIRED_FIELD", "note"},
+		{"because", "", "UNKNOWN_REASON", "reason"},
+		{"", "", "UNKNOWN_REASON", "reason"},
+		{"no_answer", "", "UNKNOWN_REASON", "reason"}, /* the suite's own */
+	};
 
 	(void)state;
-	for (size_t i = 0; i < rules_n_reasons; i++) {
-		const struct rules_reason *r = &rules_reasons[i];
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct err err = {.status = 0};
+		bool taken = cases[i].refusal[0] == '\0';
 
-		seen[r->kind]++;
-		assert_int_equal(rules_reason(r->kind, r->code, "reason", &err),
-				 r->by_suite ? ERR_INVALID : 0);
-		assert_true(r->vi[0] != '\0');
-		for (size_t j = 0; j < i; j++)
-			assert_true(rules_reasons[j].kind != r->kind ||
-				    strcmp(rules_reasons[j].code, r->code) != 0);
-	}
-	for (int k = 1; k <= RULES_REASON_KINDS; k++) {
-		struct err err = {.status = 0};
-
-		assert_true(seen[k] > 0);
-		assert_true(rules_reason_kind_name((enum rules_reason_kind)k)[0] != '\0');
-		assert_int_equal(rules_reason((enum rules_reason_kind)k, "because", "reason", &err),
-				 ERR_INVALID);
-		assert_string_equal(err_code(&err), "UNKNOWN_REASON");
-		assert_string_equal(err.items[0].field, "reason");
-		assert_int_equal(rules_reason((enum rules_reason_kind)k, "", "reason", &err),
-				 ERR_INVALID);
+		assert_int_equal(
+			rules_reason(&reasons, cases[i].code, cases[i].note, "reason", &err),
+			taken ? 0 : ERR_INVALID);
+		assert_string_equal(err_code(&err), cases[i].refusal);
+		if (!taken)
+			assert_string_equal(err.items[0].field, cases[i].field);
 	}
 }
 
-/* A code of one list is none of another. */
+/* Each kind has a list of its own. */
 static void test_reasons_apart(void **state)
 {
-	struct err err = {.status = 0};
-
 	(void)state;
-	assert_int_equal(rules_reason(RULES_REASON_STOP, "incorrect", "reason", &err), ERR_INVALID);
-	assert_int_equal(rules_reason(RULES_REASON_REFUSAL, "complexity", "reason", &err),
-			 ERR_INVALID);
+	for (int k = 1; k <= RULES_REASON_KINDS; k++) {
+		const char *list = rules_reason_list((enum rules_reason_kind)k);
+
+		assert_true(strncmp(list, "reason-", 7) == 0);
+		for (int j = 1; j < k; j++)
+			assert_string_not_equal(list, rules_reason_list((enum rules_reason_kind)j));
+	}
 }
 
 /* --- supplement --- */
@@ -292,7 +297,8 @@ static void test_items(void **state)
 
 	(void)state;
 	make_procedure(&p);
-	rules_check_items(&p, &in, &err);
+	p.reply_days = 30;
+	rules_check_items(&p, &reasons, &in, &err);
 	assert_true(has(&err, "NO_ITEM", "items"));
 
 	for (size_t i = 0; i < ARRAY_LEN(item); i++) {
@@ -307,16 +313,16 @@ static void test_items(void **state)
 	item[1].component = "";
 	item[1].field = "purpose";
 	err_clear(&err);
-	rules_check_items(&p, &in, &err);
+	rules_check_items(&p, &reasons, &in, &err);
 	assert_int_equal(err.status, 0);
 
 	item[1].component = "TP1"; /* both */
 	item[0].reason = "because";
 	item[0].text = "";
 	in.reply_days = 181;
-	rules_check_items(&p, &in, &err);
+	rules_check_items(&p, &reasons, &in, &err);
 	assert_true(has(&err, "INVALID_FIELD", "items[1]"));
-	assert_true(has(&err, "INVALID_FIELD", "items[0].reason"));
+	assert_true(has(&err, "UNKNOWN_REASON", "items[0].reason"));
 	assert_true(has(&err, "INVALID_FIELD", "items[0].text"));
 	assert_true(has(&err, "INVALID_FIELD", "reply_days"));
 	assert_int_equal(err.n_items, 4);
@@ -324,32 +330,29 @@ static void test_items(void **state)
 	/* The procedure gives the days, or the request has to. */
 	err_clear(&err);
 	in.reply_days = p.reply_days = 0;
-	rules_check_items(&p, &in, &err);
+	rules_check_items(&p, &reasons, &in, &err);
 	assert_true(has(&err, "REQUIRED_FIELD", "reply_days"));
-	err_clear(&err);
 	p.reply_days = 30;
-	rules_check_items(&p, &in, &err);
-	assert_false(has(&err, "REQUIRED_FIELD", "reply_days"));
 
 	err_clear(&err);
 	in.reply_days = 180;
 	item[0].reason = "outdated";
 	item[0].text = "Hết hạn";
 	item[1].field = "";
-	rules_check_items(&p, &in, &err);
+	rules_check_items(&p, &reasons, &in, &err);
 	assert_true(has(&err, "DUPLICATE_ITEM", "items[1]"));
 
 	err_clear(&err);
 	item[0].component = "TP9";
 	item[1].component = "";
 	item[1].field = "colour";
-	rules_check_items(&p, &in, &err);
+	rules_check_items(&p, &reasons, &in, &err);
 	assert_true(has(&err, "UNKNOWN_ITEM", "items[0]"));
 	assert_true(has(&err, "UNKNOWN_ITEM", "items[1]"));
 
 	err_clear(&err);
 	in.n_items = ARRAY_LEN(item);
-	rules_check_items(&p, &in, &err);
+	rules_check_items(&p, &reasons, &in, &err);
 	assert_true(has(&err, "INVALID_FIELD", "items") || err.truncated);
 }
 
