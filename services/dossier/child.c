@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "common/base/base.h"
 #include "services/dossier/intake.h"
 #include "services/dossier/lists_sql.h"
 
@@ -14,7 +15,7 @@ static const struct err_kind no_paper = {ERR_INVALID, "NO_PAPER",
 /* Of the filing, which never changes. */
 static const struct db_stmt read_applicant = {
 	"SELECT applicant_kind, applicant_number, applicant_name, applicant_phone,"
-	" applicant_address FROM filing WHERE code = $1"};
+	" applicant_address, applicant_email, applicant_language FROM filing WHERE code = $1"};
 
 static const struct db_stmt link_child = {
 	"UPDATE dossier SET parent = $2, parent_needs = $3 WHERE code = $1"};
@@ -28,14 +29,14 @@ static int no_room(struct call *c)
 static int read_person(struct call *c, const char *code, Dossier__Applicant *a)
 {
 	int slot = call_query(c, &read_applicant, DB_TEXT(code));
-	const char *column[5];
+	const char *column[7];
 
 	if (slot < 0)
 		return slot;
 	if (db_rows(&c->tx, slot) == 0)
 		return err_set(&c->err, &dossier_unknown, "code", code);
-	for (int i = 0; i < 5; i++) {
-		column[i] = arena_strdup(c->arena, db_get_text(&c->tx, slot, 0, i));
+	for (size_t i = 0; i < ARRAY_LEN(column); i++) {
+		column[i] = arena_strdup(c->arena, db_get_text(&c->tx, slot, 0, (int)i));
 		if (!column[i])
 			return no_room(c);
 	}
@@ -44,6 +45,8 @@ static int read_person(struct call *c, const char *code, Dossier__Applicant *a)
 	a->name = column[2];
 	a->phone = column[3];
 	a->address = column[4];
+	a->email = column[5];
+	a->language = column[6];
 	return 0;
 }
 

@@ -82,7 +82,8 @@ struct dossier {
 	int fees;                 /* slot of fees_add(), likewise */
 	/* of the filing */
 	const char *owner_key;
-	bool has_account, has_phone, has_address; /* where notices can go */
+	bool has_account, has_phone, has_email, has_address; /* where notices can go */
+	const char *language;                                /* that they are written in */
 	/* of the procedure, in the version it is under now */
 	struct rules_limit procedure_limit;
 	const char *fee_kind;

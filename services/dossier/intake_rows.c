@@ -21,18 +21,19 @@ static const struct db_stmt insert_filing = {
 	" filer_is_citizen, secret_salt, secret_hash, relation, filer_name, filer_number,"
 	" authorisation, authorisation_reference, identity_method, identity_level,"
 	" identity_reference, identity_number, identity_at, identity_verified,"
-	" national_code, content_sha256, suspected, handed_in, handed_in_version)"
+	" national_code, content_sha256, suspected, handed_in, handed_in_version,"
+	" applicant_email, applicant_language)"
 	" SELECT u.code, u.kind, u.number, u.name, u.phone, u.address, u.owner_key,"
 	" u.names::text[], u.answers::text[], u.filer, u.is_citizen, u.salt, u.hash,"
 	" u.relation, u.filer_name, u.filer_number, u.authorisation, u.reference, u.method,"
 	" u.level, u.id_reference, u.id_number, u.id_at, u.verified, u.national, u.content,"
-	" u.suspected, u.handed_in, u.version"
+	" u.suspected, u.handed_in, u.version, u.email, u.language"
 	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,"
-	" $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29)"
+	" $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31)"
 	" AS u (code, kind, number, name, phone, address, owner_key, names, answers, filer,"
 	" is_citizen, salt, hash, relation, filer_name, filer_number, authorisation,"
 	" reference, method, level, id_reference, id_number, id_at, verified, national,"
-	" content, suspected, handed_in, version)"};
+	" content, suspected, handed_in, version, email, language)"};
 
 static const struct db_stmt insert_history = {
 	"INSERT INTO history (version, state, note, dossier, action, actor, member, roles,"
@@ -120,7 +121,8 @@ static int add_filing(struct call *c, const struct filing *f)
 		   DB_BOOL(rules_identity_verified(in, f->filer)), DB_TEXT(f->national_code),
 		   DB_BYTEA(f->content_sha256, f->national_code[0] ? sizeof(f->content_sha256) : 0),
 		   DB_BOOL(f->n_duplicates > 0), DB_BYTEA(handed_in, n_handed_in),
-		   DB_INT4(f->procedure->version));
+		   DB_INT4(f->procedure->version), DB_TEXT(a->email),
+		   DB_TEXT(a->language[0] ? a->language : "vi"));
 	return 0;
 }
 
@@ -179,7 +181,9 @@ static int add_event(struct call *c, const struct filing *f)
 				      .agencies.holder = f->in->agency_code,
 				      .has_account = f->filer == RULES_BY_CITIZEN,
 				      .has_phone = applicant->phone[0] != '\0',
+				      .has_email = applicant->email[0] != '\0',
 				      .has_address = applicant->address[0] != '\0',
+				      .language = applicant->language,
 				      .why = "",
 				      .acting_for = "",
 				      .post = f->post};

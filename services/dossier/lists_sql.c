@@ -119,13 +119,13 @@ const struct db_stmt lists_rarest_word = {
 /* --- the whole dossier --- */
 
 const struct db_stmt dossier_row = {DOSSIER_ROW
-				    " '', false, false, false, 0, 0, '', 0, 0, '',"
+				    " '', false, false, false, false, '', 0, 0, '', 0, 0, '',"
 				    " CASE WHEN d.guarded THEN 'guarded' ELSE '' END, ''::bytea"
 				    " FROM dossier d WHERE d.code = $1"};
 
 #define APPLICANT                                                                                  \
 	"SELECT applicant_kind, applicant_number, applicant_name, applicant_phone,"                \
-	" applicant_address,"
+	" applicant_address, applicant_email, applicant_language,"
 
 /* Who filed by which evidence, and what it looked like. */
 #define FILER                                                                                      \

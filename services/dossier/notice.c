@@ -14,18 +14,21 @@ static int64_t date_of(const struct dossier *d, enum rules_notice_date date)
 	return 0;
 }
 
-/* The ways the filing gives an address for. */
-static size_t channels_of(const struct dossier *d, const char *out[static 3])
+/* The ways the template goes that the filing gives an address for. */
+static size_t channels_of(const struct dossier *d, const struct rules_notice *n,
+			  const char *out[static RULES_WAYS])
 {
-	size_t n = 0;
+	const bool has[RULES_WAYS] = {d->has_account, d->has_phone, d->has_email, d->has_address};
+	unsigned given = 0, ways;
+	size_t count = 0;
 
-	if (d->has_account)
-		out[n++] = "portal";
-	if (d->has_phone)
-		out[n++] = "sms";
-	if (d->has_address)
-		out[n++] = "post";
-	return n;
+	for (unsigned i = 0; i < RULES_WAYS; i++)
+		given |= has[i] ? 1u << i : 0;
+	ways = rules_notice_ways(n, given);
+	for (unsigned i = 0; i < RULES_WAYS; i++)
+		if (ways & 1u << i)
+			out[count++] = rules_way_name(i);
+	return count;
 }
 
 void dossier_tell(struct call *c, const struct dossier *d, enum rules_action action,
@@ -33,7 +36,7 @@ void dossier_tell(struct call *c, const struct dossier *d, enum rules_action act
 {
 	const struct rules_notice *n = rules_notice(action, d->was, d->state);
 	Dossier__DossierNotice ev = DOSSIER__DOSSIER_NOTICE__INIT;
-	const char *channels[3];
+	const char *channels[RULES_WAYS];
 
 	tx_event(c, type, d->code, d->version, event);
 	if (!n)
@@ -42,7 +45,8 @@ void dossier_tell(struct call *c, const struct dossier *d, enum rules_action act
 	ev.template_ = n->name;
 	ev.template_version = n->version;
 	ev.channels = channels;
-	ev.n_channels = channels_of(d, channels);
+	ev.n_channels = channels_of(d, n, channels);
+	ev.language = d->language[0] ? d->language : "vi";
 	ev.procedure_code = d->procedure_code;
 	ev.agency_code = d->agencies.holder;
 	ev.due_us = date_of(d, n->date);

@@ -40,7 +40,7 @@ static const struct db_stmt read_act = {"SELECT h.version, h.at, h.due_at, h.not
 
 static const struct db_stmt read_subject = {
 	"SELECT f.applicant_name, f.applicant_number, f.applicant_address, f.applicant_phone,"
-	" p.code, p.name, p.definition, p.fee_vnd"
+	" p.code, p.name, p.definition, p.fee_vnd, f.applicant_email"
 	" FROM dossier d JOIN filing f ON f.code = d.code"
 	" JOIN procedure_version p ON p.code = d.procedure_code AND p.version = d.procedure_version"
 	" WHERE d.code = $1"};
@@ -289,6 +289,7 @@ static void fill_subject(struct call *c, int slot, const struct dossier *d, stru
 	of->identity = db_get_text(tx, slot, 0, 1);
 	of->address = db_get_text(tx, slot, 0, 2);
 	of->phone = db_get_text(tx, slot, 0, 3);
+	of->email = db_get_text(tx, slot, 0, 8);
 	of->procedure_code = db_get_text(tx, slot, 0, 4);
 	of->procedure_name = db_get_text(tx, slot, 0, 5);
 	of->limit = limit_words(c->arena, d->clock_from_us ? &d->limit : &d->procedure_limit);

@@ -19,8 +19,8 @@ static int no_room(struct call *c)
 static int fill_form(struct call *c, int slot, Dossier__Dossier *out)
 {
 	size_t n, n_values;
-	const char **names = db_get_texts(&c->tx, slot, 0, 5, &n);
-	const char **values = db_get_texts(&c->tx, slot, 0, 6, &n_values);
+	const char **names = db_get_texts(&c->tx, slot, 0, 7, &n);
+	const char **values = db_get_texts(&c->tx, slot, 0, 8, &n_values);
 	Dossier__FormField *fields = arena_calloc(c->arena, n, sizeof(*fields));
 
 	out->form = arena_calloc(c->arena, n, sizeof(out->form[0]));
@@ -47,6 +47,8 @@ static int fill_applicant(struct call *c, int slot, Dossier__Dossier *out)
 	a->name = db_get_text(&c->tx, slot, 0, 2);
 	a->phone = db_get_text(&c->tx, slot, 0, 3);
 	a->address = db_get_text(&c->tx, slot, 0, 4);
+	a->email = db_get_text(&c->tx, slot, 0, 5);
+	a->language = db_get_text(&c->tx, slot, 0, 6);
 	out->applicant = a;
 	return 0;
 }
@@ -163,7 +165,7 @@ static void fill_dossier(const struct dossier *d, Dossier__Dossier *out)
 
 /* Columns of read_filing behind the form. */
 enum {
-	RELATION = 7,
+	RELATION = 9,
 	FILER_NAME,
 	FILER_NUMBER,
 	AUTHORISATION,

@@ -166,9 +166,12 @@ const char *rules_make_code(struct arena *arena, const char *agency, int32_t day
 extern const struct err_kind rules_bad_citizen_number; /* BAD_CITIZEN_NUMBER */
 extern const struct err_kind rules_bad_tax_code;       /* BAD_TAX_CODE */
 extern const struct err_kind rules_bad_phone;          /* BAD_PHONE */
+extern const struct err_kind rules_bad_email;          /* BAD_EMAIL */
 
 /* Nothing but white space. */
 bool rules_blank(const char *s);
+/* An address of at most 254 ASCII characters with a domain of two labels at least. */
+bool rules_email(const char *s);
 /* At most max characters; of control characters only tabs and line ends. */
 bool rules_text(const char *s, size_t max);
 /* Adds BAD_TEXT; the second also REQUIRED when blank. */

@@ -13,7 +13,6 @@
 #include "common/base/utf8.h"
 #include "services/dossier/rules.h"
 
-#define EMAIL_MAX     254 /* RFC 5321 4.5.3.1.3, without the brackets */
 #define DECIMALS      6
 #define DECIMAL_SCALE 1000000
 
@@ -37,8 +36,6 @@ static const struct err_kind bad_choice = {ERR_INVALID, "BAD_CHOICE",
 					   "not one of the choices of %s"};
 static const struct err_kind bad_boolean = {ERR_INVALID, "BAD_BOOLEAN",
 					    "Giá trị phải là true hoặc false", "not true or false"};
-static const struct err_kind bad_email = {
-	ERR_INVALID, "BAD_EMAIL", "Địa chỉ thư điện tử không hợp lệ", "not a valid e-mail address"};
 static const struct err_kind bad_agency_code = {
 	ERR_INVALID, "BAD_AGENCY_CODE", "Mã cơ quan không hợp lệ", "not a valid code of an agency"};
 static const struct err_kind too_short = {ERR_INVALID, "TOO_SHORT",
@@ -225,11 +222,8 @@ static void check_phone(const struct value *v, struct err *err)
 
 static void check_email(const struct value *v, struct err *err)
 {
-	static const char regex[] = "^[A-Za-z0-9_%+-]+(\\.[A-Za-z0-9_%+-]+)*@"
-				    "([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\\.)+[A-Za-z]{2,}$";
-
-	if (strlen(v->text) > EMAIL_MAX || !rules_matches(v->text, regex))
-		err_add(err, &bad_email, v->field, NULL);
+	if (!rules_email(v->text))
+		err_add(err, &rules_bad_email, v->field, NULL);
 }
 
 static void check_agency(const struct value *v, struct err *err)

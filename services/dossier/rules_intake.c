@@ -103,6 +103,11 @@ static void check_applicant(const Dossier__Applicant *a, int32_t today, struct e
 	rules_check_required_text(a->name, RULES_NAME_MAX, "applicant.name", err);
 	if (a->phone[0] != '\0' && !identity_phone(a->phone))
 		err_add(err, &rules_bad_phone, "applicant.phone", NULL);
+	if (a->email[0] != '\0' && !rules_email(a->email))
+		err_add(err, &rules_bad_email, "applicant.email", NULL);
+	if (a->language[0] != '\0' && strcmp(a->language, "vi") != 0 &&
+	    strcmp(a->language, "en") != 0)
+		err_add(err, &err_invalid_field, "applicant.language", "vi, en");
 	rules_check_text(a->address, RULES_ADDRESS_MAX, "applicant.address", err);
 }
 

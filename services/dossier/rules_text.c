@@ -14,9 +14,21 @@ const struct err_kind rules_bad_tax_code = {ERR_INVALID, "BAD_TAX_CODE", "Mã s�
 					    "not a valid tax code"};
 const struct err_kind rules_bad_phone = {ERR_INVALID, "BAD_PHONE", "Số điện thoại không hợp lệ",
 					 "not a valid telephone number"};
+const struct err_kind rules_bad_email = {
+	ERR_INVALID, "BAD_EMAIL", "Địa chỉ thư điện tử không hợp lệ", "not a valid e-mail address"};
 static const struct err_kind bad_text = {
 	ERR_INVALID, "BAD_TEXT", "Nội dung quá dài hoặc có ký tự điều khiển (tối đa %s ký tự)",
 	"too long or with control characters (at most %s characters)"};
+
+#define EMAIL_MAX 254 /* RFC 5321 4.5.3.1.3, without the brackets */
+
+bool rules_email(const char *s)
+{
+	static const char regex[] = "^[A-Za-z0-9_%+-]+(\\.[A-Za-z0-9_%+-]+)*@"
+				    "([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\\.)+[A-Za-z]{2,}$";
+
+	return strlen(s) <= EMAIL_MAX && rules_matches(s, regex);
+}
 
 bool rules_blank(const char *s)
 {

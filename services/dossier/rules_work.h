@@ -121,12 +121,20 @@ void rules_check_answer(const struct rules_asked *asked, const Dossier__Suppleme
 
 enum rules_notice_date { RULES_TELL_NOTHING, RULES_TELL_DUE, RULES_TELL_REPLY_BY };
 
+/* Ways a notice can go: bits, in this order. */
+#define RULES_WAYS   4
+#define RULES_PORTAL 1u
+#define RULES_SMS    2u
+#define RULES_EMAIL  4u
+#define RULES_POST   8u
+
 struct rules_notice {
 	enum rules_action action;
 	Dossier__DossierState from, to; /* UNSPECIFIED: any */
 	const char *name;               /* of the template */
 	uint32_t version;
 	enum rules_notice_date date;
+	unsigned ways;
 };
 extern const struct rules_notice rules_notices[];
 extern const size_t rules_n_notices;
@@ -134,5 +142,12 @@ extern const size_t rules_n_notices;
 /* The template for an act; NULL when the applicant need not hear of it. */
 const struct rules_notice *rules_notice(enum rules_action action, Dossier__DossierState from,
 					Dossier__DossierState to);
+/*
+ * Which of the given ways a notice goes: those of its template; who gave none of them is written to
+ * by post, where there is an address.
+ */
+unsigned rules_notice_ways(const struct rules_notice *n, unsigned given);
+/* "portal", "sms", "email", "post", by the number of the bit. */
+const char *rules_way_name(unsigned bit);
 
 #endif

@@ -20,7 +20,8 @@ const struct err_kind dossier_unknown = {ERR_NOT_FOUND, "UNKNOWN_DOSSIER", "Khô
 
 static const struct db_stmt lock_dossier = {
 	DOSSIER_ROW
-	" f.owner_key, f.filer_is_citizen, f.applicant_phone <> '', f.applicant_address <> '',"
+	" f.owner_key, f.filer_is_citizen, f.applicant_phone <> '', f.applicant_email <> '',"
+	" f.applicant_address <> '', f.applicant_language,"
 	" p.limit_unit, p.limit_value, p.fee_kind, p.fee_vnd, p.online_level, p.result_type,"
 	" p.data_class, p.definition"
 	" FROM dossier d JOIN filing f ON f.code = d.code"
@@ -199,7 +200,9 @@ static void read_procedure(struct row *r, struct dossier *d)
 	d->owner_key = row_text(r);
 	d->has_account = row_bool(r);
 	d->has_phone = row_bool(r);
+	d->has_email = row_bool(r);
 	d->has_address = row_bool(r);
+	d->language = row_text(r);
 	d->procedure_limit = row_limit(r);
 	d->fee_kind = row_text(r);
 	d->procedure_fee_vnd = row_int(r);

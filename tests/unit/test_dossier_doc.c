@@ -261,7 +261,8 @@ static void test_notices(void **state)
 
 	(void)state;
 	buf_init(&b, 64 * 1024);
-	buf_printf(&b, "| template | version | act | speaks of |\n|---|---|---|---|\n");
+	buf_printf(&b, "| template | version | act | speaks of | goes by |\n"
+		       "|---|---|---|---|---|\n");
 	for (size_t i = 0; i < rules_n_notices; i++) {
 		const struct rules_notice *n = &rules_notices[i];
 
@@ -271,7 +272,11 @@ static void test_notices(void **state)
 			buf_printf(&b, " from %d", (int)n->from);
 		if (n->to != 0)
 			buf_printf(&b, " to %d", (int)n->to);
-		buf_printf(&b, " | %s |\n", dates[n->date]);
+		buf_printf(&b, " | %s |", dates[n->date]);
+		for (unsigned way = 0; way < RULES_WAYS; way++)
+			if (n->ways & 1u << way)
+				buf_printf(&b, " %s", rules_way_name(way));
+		buf_printf(&b, " |\n");
 	}
 	must_hold(&b);
 	buf_done(&b);

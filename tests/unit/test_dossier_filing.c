@@ -90,6 +90,8 @@ static void make_request(struct request *r)
 	r->applicant.number = "036190000017";
 	r->applicant.name = "Trần Thị Mẫu";
 	r->applicant.phone = "0912345678";
+	r->applicant.email = "mau.tran@example.vn";
+	r->applicant.language = "en";
 	for (int i = 0; i < 3; i++) {
 		dossier__component_input__init(&r->input[i]);
 		r->inputs[i] = &r->input[i];
@@ -177,6 +179,8 @@ enum {
 	BAD_NAME,
 	LONG_NAME,
 	BAD_PHONE,
+	BAD_EMAIL,
+	BAD_LANGUAGE,
 	LONG_ADDRESS,
 	BAD_FILE,
 	FILE_TWICE,
@@ -215,6 +219,8 @@ static const struct {
 	[BAD_NAME] = {"BAD_TEXT", "applicant.name"},
 	[LONG_NAME] = {"BAD_TEXT", "applicant.name"},
 	[BAD_PHONE] = {"BAD_PHONE", "applicant.phone"},
+	[BAD_EMAIL] = {"BAD_EMAIL", "applicant.email"},
+	[BAD_LANGUAGE] = {"INVALID_FIELD", "applicant.language"},
 	[LONG_ADDRESS] = {"BAD_TEXT", "applicant.address"},
 	[BAD_FILE] = {"BAD_FILE_ID", "components[0].file_ids[1]"},
 	[FILE_TWICE] = {"BAD_FILE_ID", "components[0].file_ids[1]"},
@@ -284,6 +290,12 @@ static void break_head(int i, struct request *r, enum rules_filer *filer)
 		break;
 	case BAD_PHONE:
 		r->applicant.phone = "12";
+		break;
+	case BAD_EMAIL:
+		r->applicant.email = "mau@nha";
+		break;
+	case BAD_LANGUAGE:
+		r->applicant.language = "fr";
 		break;
 	case LONG_ADDRESS:
 		r->applicant.address = long_address;

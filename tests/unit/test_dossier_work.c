@@ -451,6 +451,28 @@ static void test_notices(void **state)
 		assert_true(used[i]);
 }
 
+/* By the ways of the template that were given; by post when none of them was. */
+static void test_notice_ways(void **state)
+{
+	const struct rules_notice *prompt = rules_notice(RULES_ACCEPT, 1, 2);
+	const struct rules_notice *formal = rules_notice(RULES_REFUSE, 1, 3);
+	const struct rules_notice *inform = rules_notice(RULES_PAY, 6, 4);
+	const unsigned all = RULES_PORTAL | RULES_SMS | RULES_EMAIL | RULES_POST;
+
+	(void)state;
+	assert_int_equal(rules_notice_ways(prompt, all), RULES_PORTAL | RULES_SMS | RULES_EMAIL);
+	assert_int_equal(rules_notice_ways(formal, all), all);
+	assert_int_equal(rules_notice_ways(inform, all), RULES_PORTAL | RULES_EMAIL);
+	assert_int_equal(rules_notice_ways(inform, RULES_SMS), 0);
+	assert_int_equal(rules_notice_ways(inform, RULES_SMS | RULES_POST), RULES_POST);
+	assert_int_equal(rules_notice_ways(prompt, RULES_POST), RULES_POST);
+	assert_int_equal(rules_notice_ways(formal, RULES_EMAIL), RULES_EMAIL);
+	assert_int_equal(rules_notice_ways(formal, 0), 0);
+	for (unsigned i = 0; i < RULES_WAYS; i++)
+		assert_true(rules_way_name(i)[0] != '\0');
+	assert_string_equal(rules_way_name(2), "email");
+}
+
 static void test_notice_choice(void **state)
 {
 	(void)state;
@@ -474,6 +496,7 @@ int main(void)
 		cmocka_unit_test(test_reasons),      cmocka_unit_test(test_reasons_apart),
 		cmocka_unit_test(test_items),        cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_notices),      cmocka_unit_test(test_notice_choice),
+		cmocka_unit_test(test_notice_ways),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
