@@ -110,17 +110,17 @@ begins_nothing_late() {
 }
 # One request in hand when SIGTERM comes: it is answered, then the worker ends.
 finishes_what_it_has() {
-	says "Xin chào, Hoa! (greeting/$1-worker)" "$1" Hoa 1500 &
+	says "Xin chào, Hoa! (greeting/$1-worker)" "$1" Hoa 2500 &
 	local caller=$!
-	until_true 10 in_flight && end_worker "$1" && wait "$caller"
+	until_true 20 in_flight && end_worker "$1" && wait "$caller"
 }
 in_flight() { [ "$(metric 'lgsp_bus_in_flight{service="greeting"}')" = 1 ]; }
 # The broker is killed with the request in the worker's hands, and comes back. Whoever has not seen that the
 # connection ended gets PONGs from the new one and waits for its deadline, beyond what it is willing to in all.
 survives_the_broker() {
-	says "Xin chào, Nam! (greeting/$1-worker)" "$1" Nam 500 60000 &
+	says "Xin chào, Nam! (greeting/$1-worker)" "$1" Nam 2500 60000 &
 	local caller=$!
-	until_true 10 in_flight && kill -KILL "$broker"
+	until_true 20 in_flight && kill -KILL "$broker" || return 1
 	wait "$broker" 2>/dev/null
 	start_broker && wait "$caller" && workers_are 1
 }
