@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "common/base/base.h"
@@ -50,14 +51,14 @@ struct loop {
 	uv_prepare_t prepare;
 	uv_check_t check;
 	uv_idle_t spin; /* active while a socket has input: the loop then does not block */
-	uv_signal_t sigterm, sigint, sighup;
+	uv_signal_t sigterm, sigint, sighup, sigprof;
 	_Atomic pthread_t owner;
 
 	pthread_mutex_t lock; /* posts */
 	struct post *posts, **posts_end;
 	_Atomic bool stopping;
 
-	struct hook terminate, hangup;
+	struct hook terminate, hangup, cpu;
 	bool terminating;
 
 	struct loop_timer *timers;
@@ -307,6 +308,35 @@ void loop_on_hangup(struct loop *loop, void (*fn)(void *arg), void *arg)
 	CHECK(uv_signal_start(&loop->sighup, on_hangup, SIGHUP) == 0);
 }
 
+static void on_cpu(uv_signal_t *handle, int signum)
+{
+	struct loop *loop = handle->data;
+
+	(void)signum;
+	if (loop->cpu.fn)
+		loop->cpu.fn(loop->cpu.arg);
+}
+
+static void set_cpu_timer(unsigned ms)
+{
+	const struct timeval every = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+	CHECK(setitimer(ITIMER_PROF, &(struct itimerval){every, every}, NULL) == 0);
+}
+
+void loop_on_cpu(struct loop *loop, unsigned ms, void (*fn)(void *arg), void *arg)
+{
+	loop->cpu = (struct hook){fn, arg};
+	if (ms > 0)
+		CHECK(uv_signal_start(&loop->sigprof, on_cpu, SIGPROF) == 0);
+	set_cpu_timer(ms);
+	if (ms > 0)
+		return;
+	/* One under way must not end the process. */
+	uv_signal_stop(&loop->sigprof);
+	signal(SIGPROF, SIG_IGN);
+}
+
 /* --- life --- */
 
 static void init_handles(struct loop *loop)
@@ -318,8 +348,10 @@ static void init_handles(struct loop *loop)
 	CHECK(uv_signal_init(&loop->uv, &loop->sigterm) == 0);
 	CHECK(uv_signal_init(&loop->uv, &loop->sigint) == 0);
 	CHECK(uv_signal_init(&loop->uv, &loop->sighup) == 0);
+	CHECK(uv_signal_init(&loop->uv, &loop->sigprof) == 0);
 	loop->wake.data = loop->prepare.data = loop->check.data = loop;
 	loop->sigterm.data = loop->sigint.data = loop->sighup.data = loop;
+	loop->sigprof.data = loop;
 	CHECK(uv_prepare_start(&loop->prepare, on_prepare) == 0);
 	CHECK(uv_check_start(&loop->check, on_check) == 0);
 }

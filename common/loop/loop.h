@@ -45,6 +45,12 @@ void loop_on_terminate(struct loop *loop, void (*fn)(void *arg), void *arg);
 /* Calls fn on every SIGHUP. */
 void loop_on_hangup(struct loop *loop, void (*fn)(void *arg), void *arg);
 
+/*
+ * Calls fn whenever this process has used about so many ms of processor time, all threads together:
+ * never while it is idle. One loop of a process (SIGPROF); 0: no more.
+ */
+void loop_on_cpu(struct loop *loop, unsigned ms, void (*fn)(void *arg), void *arg);
+
 /* Calls fn after first_ms, then every repeat_ms (0: once). Stop it to free it, also after firing.
  */
 struct loop_timer *loop_timer_start(struct loop *loop, uint64_t first_ms, uint64_t repeat_ms,

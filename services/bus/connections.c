@@ -16,8 +16,6 @@
 #define FDS_MAX        (1 << 20)
 #define SLICE          256        /* connections metered each tick */
 #define RSS_STEP_BYTES (8 << 20)  /* this much more resident memory: all of them */
-#define LOOK_MS        20         /* memory is looked at so often */
-#define SUSPECT_MS     5          /* and everything while a connection is suspect */
 #define EVENTS_MAX     4096       /* of one side each tick */
 #define EVENT_BYTES    6          /* of a monitor's first frame */
 #define QUIET_US       60000000LL /* in that time ... */
@@ -440,14 +438,14 @@ static bool has_grown(struct connections *c)
  * Every connection is looked at once memory grows or one is suspect: what does it is found before
  * it has taken much more. Memory that does not grow needs no haste.
  */
-unsigned connections_look(struct connections *c, int64_t now_us)
+bool connections_look(struct connections *c, int64_t now_us)
 {
 	c->now_us = now_us;
 	if (has_grown(c) || c->suspects > 0) {
 		read_events(c);
 		meter_some(c, FDS_MAX);
 	}
-	return c->suspects > 0 ? SUSPECT_MS : LOOK_MS;
+	return c->suspects > 0;
 }
 
 void connections_tick(struct connections *c, int64_t now_us)

@@ -38,8 +38,11 @@ void connections_unwatch(struct connections *c, enum broker_side side);
 void connections_heard(struct connections *c, const struct peer *from, zmq_msg_t *part);
 /* This message may be sent. False: the peer does not read, and its connection was shut down. */
 bool connections_may_send(struct connections *c, enum broker_side side, const struct frames *f);
-/* Finds what makes memory grow. Returns in how many milliseconds to look again. */
-unsigned connections_look(struct connections *c, int64_t now_us);
+/*
+ * Finds what makes memory grow. Call after every few milliseconds of processor time; true: a
+ * connection is suspect, look again soon.
+ */
+bool connections_look(struct connections *c, int64_t now_us);
 /* Reads the monitors and meters some connections. Call every 100 ms or so. */
 void connections_tick(struct connections *c, int64_t now_us);
 

@@ -16,6 +16,8 @@
 #include "services/bus/zap.h"
 
 #define TICK_MS         100
+#define LOOK_CPU_MS     10 /* of all threads, between two looks at memory */
+#define SUSPECT_MS      5  /* between looks while a connection is suspect */
 #define DRAIN_CHECK_MS  20
 #define WATCH_TICKS     2  /* between looks at the files; a change is taken at the second */
 #define IDLE_TICKS      50 /* of the deadline timer without requests, then it stops */
@@ -215,11 +217,14 @@ static void on_tick(void *arg)
 	zap_check(srv->zap);
 }
 
+/* What comes in costs processor time: an idle broker need not look, and a slowed one not in vain.
+ */
 static void on_look(void *arg)
 {
 	struct server *srv = arg;
 
-	loop_timer_again(srv->look, connections_look(srv->connections, clock_mono_us()));
+	if (connections_look(srv->connections, clock_mono_us()))
+		loop_timer_again(srv->look, SUSPECT_MS);
 }
 
 /* --- sockets --- */
@@ -365,7 +370,8 @@ int server_new(struct loop *loop, const struct server_config *config, struct ser
 				    "How late the loop came to a timer due every 100 ms");
 	srv->ticked_us = clock_mono_us();
 	srv->tick = loop_timer_start(loop, TICK_MS, TICK_MS, on_tick, srv);
-	srv->look = loop_timer_start(loop, 1, 0, on_look, srv);
+	srv->look = loop_timer_start(loop, TICK_MS, 0, on_look, srv);
+	loop_on_cpu(loop, LOOK_CPU_MS, on_look, srv);
 	*ret_server = srv;
 	return 0;
 }
@@ -374,6 +380,8 @@ void server_free(struct server *srv)
 {
 	if (!srv)
 		return;
+	if (srv->look)
+		loop_on_cpu(srv->loop, 0, NULL, NULL);
 	loop_timer_stop(srv->tick);
 	loop_timer_stop(srv->look);
 	loop_timer_stop(srv->deadlines);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -200,6 +201,48 @@ static void timer_is_called_once_for_each_again(void **state)
 	assert_int_equal(t.n, 3);
 	loop_timer_stop(t.timer);
 	loop_free(t.loop);
+}
+
+struct cpu {
+	struct loop *loop;
+	int calls;
+};
+
+static void on_cpu(void *arg)
+{
+	struct cpu *c = arg;
+
+	if (++c->calls == 3)
+		loop_stop(c->loop);
+}
+
+/* A turn that works for a while, again and again. */
+static void work(void *arg)
+{
+	struct cpu *c = arg;
+
+	for (int64_t until_us = clock_mono_us() + 2000; clock_mono_us() < until_us;)
+		;
+	if (c->calls < 3)
+		loop_post(c->loop, work, c);
+}
+
+static void cpu_hook_counts_processor_time(void **state)
+{
+	struct cpu c = {.loop = loop_with_deadline()};
+	clock_t began = clock();
+	double used_ms;
+
+	(void)state;
+	loop_on_cpu(c.loop, 10, on_cpu, &c);
+	loop_post(c.loop, work, &c);
+	loop_run(c.loop);
+	used_ms = (double)(clock() - began) * 1000 / CLOCKS_PER_SEC;
+	assert_int_equal(c.calls, 3);
+	assert_true(used_ms >= 20); /* the first may count what was used before */
+	loop_on_cpu(c.loop, 0, NULL, NULL);
+	raise(SIGPROF); /* one that was under way */
+	loop_free(c.loop);
 }
 
 static void burn(void *arg)
@@ -565,6 +608,7 @@ int main(void)
 		cmocka_unit_test(stop_before_run_is_kept),
 		cmocka_unit_test(timer_repeats_until_stopped),
 		cmocka_unit_test(timer_is_called_once_for_each_again),
+		cmocka_unit_test(cpu_hook_counts_processor_time),
 		cmocka_unit_test(lag_shows_a_long_callback_but_not_idleness),
 		cmocka_unit_test(signals_reach_their_hooks),
 		cmocka_unit_test(second_termination_ends_the_process),
