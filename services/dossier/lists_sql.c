@@ -68,14 +68,15 @@ const struct db_stmt lists_counts = {
 
 /*
  * Every word begins one of the name's; of several words of the name that the driver begins, only
- * the first brings the dossier.
+ * the first brings the dossier. Settled before any row of a dossier is looked at.
  */
-#define ALL_WORDS                                                                                  \
-	" AND NOT EXISTS (SELECT FROM unnest(" WORDS ") AS u (word)"                               \
-	" WHERE strpos(substr(s.key, strpos(s.key, ' ')), ' ' || u.word) = 0)"                     \
+#define SCAN_WORDS                                                                                 \
+	"(SELECT s.* FROM " SCAN_NAME " WHERE NOT EXISTS (SELECT FROM unnest(" WORDS               \
+	") AS u (word) WHERE strpos(substr(s.key, strpos(s.key, ' ')), ' ' || u.word) = 0)"        \
 	" AND NOT EXISTS (SELECT FROM unnest(string_to_array(s.key, ' ')) AS u (word)"             \
 	" WHERE starts_with(u.word, " DRIVER ")"                                                   \
-	" AND u.word COLLATE \"C\" < split_part(s.key, ' ', 1))"
+	" AND u.word COLLATE \"C\" < split_part(s.key, ' ', 1))"                                   \
+	" ORDER BY s.key, s.dossier OFFSET 0) s"
 
 #define FILTERS                                                                                    \
 	" JOIN dossier d ON d.code = s.dossier WHERE ($8 = '' OR d.procedure_code = $8)"           \
@@ -92,7 +93,7 @@ const struct db_stmt lists_search[LISTS_ORDERS] = {
 	[LISTS_BY_CODE] = {COLUMNS "s.key FROM " SCAN_CODE FILTERS " ORDER BY s.dossier LIMIT $17"},
 	[LISTS_BY_NUMBER] = {COLUMNS "s.key FROM " SCAN_NUMBER FILTERS
 				     " ORDER BY s.dossier LIMIT $17"},
-	[LISTS_BY_NAME] = {COLUMNS "s.key FROM " SCAN_NAME FILTERS ALL_WORDS
+	[LISTS_BY_NAME] = {COLUMNS "s.key FROM " SCAN_WORDS FILTERS
 				   " ORDER BY s.key, s.dossier LIMIT $17"},
 };
 
