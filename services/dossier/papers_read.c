@@ -56,21 +56,36 @@ static const struct db_stmt read_wrongs = {"SELECT i.field, i.component," REASON
 					"s.dossier AND i.round = s.round"
 					" WHERE s.dossier = $1 ORDER BY s.round, i.ordinal"};
 
+/* Hand-overs between agencies, and from step to step within one: who had it next, until when. */
 static const struct db_stmt read_hops = {
-	"SELECT coalesce(a.name, h.from_agency), coalesce(b.name, h.to_agency), h.sent_at,"
-	" r.received_at, h.step_due_at, coalesce(o.name, ''), coalesce(nullif(r.remark, ''), "
-	"h.remark),"
-	" coalesce((SELECT l.verdict FROM step_log l WHERE l.dossier = h.dossier AND l.step = "
-	"h.step"
-	"  AND l.from_at >= h.sent_at ORDER BY l.version LIMIT 1), 0)"
+	"WITH hand AS ("
+	" SELECT h.hop, h.from_agency, h.to_agency, '' AS step, h.sent_at, r.received_at,"
+	"  h.step_due_at AS due_at, r.received_by, coalesce(nullif(r.remark, ''), h.remark) AS "
+	"remark,"
+	"  coalesce((SELECT l.verdict FROM step_log l WHERE l.dossier = h.dossier"
+	"   AND l.step = h.step AND l.from_at >= h.sent_at ORDER BY l.version LIMIT 1), 0) AS "
+	"verdict"
 	" FROM handoff h LEFT JOIN handoff_receipt r ON r.dossier = h.dossier AND r.hop = h.hop"
+	" WHERE h.dossier = $1"
+	" UNION ALL SELECT 0, h.holder_agency, h.holder_agency,"
+	"  ', bước ' || coalesce(l.step, d.step), h.at, h.at,"
+	"  CASE WHEN l.step IS NULL THEN d.step_due_at ELSE l.due_at END, '', h.note,"
+	"  coalesce(l.verdict, 0)"
+	" FROM history h JOIN dossier d ON d.code = h.dossier"
+	" LEFT JOIN LATERAL (SELECT step, due_at, verdict FROM step_log l"
+	"  WHERE l.dossier = h.dossier AND l.version > h.version ORDER BY l.version LIMIT 1) l ON "
+	"true"
+	" WHERE h.dossier = $1 AND h.action = 'next_step')"
+	" SELECT coalesce(a.name, h.from_agency), coalesce(b.name, h.to_agency) || h.step, "
+	"h.sent_at,"
+	" h.received_at, h.due_at, coalesce(o.name, ''), h.remark, h.verdict FROM hand h"
 	" LEFT JOIN LATERAL (SELECT name FROM ref_agency g WHERE g.code = h.from_agency"
 	"  ORDER BY g.valid_from DESC LIMIT 1) a ON true"
 	" LEFT JOIN LATERAL (SELECT name FROM ref_agency g WHERE g.code = h.to_agency"
 	"  ORDER BY g.valid_from DESC LIMIT 1) b ON true"
-	" LEFT JOIN LATERAL (SELECT name FROM ref_officer g WHERE g.subject = r.received_by"
+	" LEFT JOIN LATERAL (SELECT name FROM ref_officer g WHERE g.subject = h.received_by"
 	"  ORDER BY g.valid_from DESC LIMIT 1) o ON true"
-	" WHERE h.dossier = $1 ORDER BY h.hop"};
+	" ORDER BY h.sent_at, h.hop"};
 
 static const struct db_stmt read_register = {
 	"SELECT d.code, p.name, f.applicant_name, f.applicant_address, coalesce(a.name, ''),"

@@ -306,8 +306,21 @@ static void test_inbox_of_a_role(void **state)
 	ask_done(&a);
 }
 
+static unsigned count_of(const Dossier__GetPaperReply *paper, const char *text)
+{
+	const char *at = (const char *)paper->content.data, *end = at + paper->content.len;
+	unsigned n = 0;
+
+	while ((at = memmem(at, (size_t)(end - at), text, strlen(text)))) {
+		at += strlen(text);
+		n++;
+	}
+	return n;
+}
+
 static void test_steps(void **state)
 {
+	Dossier__GetPaperReply *sheet;
 	Dossier__NextStepReply *next;
 	Dossier__GetReply *got;
 	struct ask a;
@@ -338,6 +351,13 @@ static void test_steps(void **state)
 		0);
 	assert_int_equal(of_dossier("step", code), 2);
 	assert_int_equal(next_step(&a, &officer, code, NULL), 0);
+	/* The control sheet tells of steps within one agency, too: in order, with who has it now.
+	 */
+	assert_int_equal(CALL(&a, &clerk, GetPaper, get_paper, &sheet, in_.code = code;
+			      in_.kind = DOSSIER__PAPER_KIND__PAPER_KIND_CONTROL_SHEET;
+			      in_.format = DOSSIER__PAPER_FORMAT__PAPER_FORMAT_CSV),
+			 0);
+	assert_int_equal(count_of(sheet, ", bước 3"), 2);
 	REFUSED(CALL(&a, &officer, SignOff, sign_off, NULL, in_.code = code), ERR_DENIED,
 		"ROLE_REQUIRED");
 	assert_int_equal(CALL(&a, &leader, SignOff, sign_off, NULL, in_.code = code), 0);
