@@ -82,8 +82,8 @@ int admit_check(const struct rpc_row *row, const struct call_caller *caller, boo
 
 	if (open == 0)
 		return err_set(err, &exposure_denied, NULL, admit_kind_name(have));
-	/* Roles are asked of staff only: whoever comes in another way needs none. */
-	if (open == RPC_STAFF && !admit_has_staff_role(row, caller))
+	/* Roles are asked of staff only, and of them although all are of the public, too. */
+	if ((open & ~(unsigned)RPC_PUBLIC) == RPC_STAFF && !admit_has_staff_role(row, caller))
 		return err_set(err, &role_required, NULL, row->roles);
 	return 0;
 }

@@ -79,6 +79,14 @@ struct filing {
 		ask(a, who, #Name, &in_.base, &dossier__##name##_reply__descriptor, out);          \
 	})
 
+/* The call, by the ask named a, is refused with that status and code. */
+#define REFUSED(call, status, code_)                                                               \
+	do {                                                                                       \
+		assert_int_equal(call, status);                                                    \
+		if (!ask_has(&a, code_, NULL))                                                     \
+			fail_msg("wanted %s, got %s", code_, err_code(&a.err));                    \
+	} while (0)
+
 int import(struct ask *a, const struct bundle *b);
 void make_bundle(struct bundle *b);
 void make_filing(struct filing *f);

@@ -282,11 +282,6 @@ static void test_refused_steps(void **state)
 	ask_init(&a, rig.gateway, "dossier");
 	make_plain(&f);
 	file_one(&a, &f, code, secret);
-#define REFUSED(call, status, code_)                                                               \
-	do {                                                                                       \
-		assert_int_equal(call, status);                                                    \
-		assert_true(ask_has(&a, code_, NULL));                                             \
-	} while (0)
 	REFUSED(accept_it(&a, &clerk, COMMUNE "-240521-9998", NULL), ERR_NOT_FOUND,
 		"UNKNOWN_DOSSIER");
 	REFUSED(accept_it(&a, &other_clerk, code, NULL), ERR_DENIED, "NOT_IN_HAND");
@@ -319,7 +314,6 @@ static void test_refused_steps(void **state)
 	REFUSED(get_it(&a, &district, code, NULL), ERR_DENIED, "NOT_IN_HAND");
 	REFUSED(get_it(&a, &citizen, code, NULL), ERR_DENIED, "EXPOSURE_DENIED");
 	REFUSED(get_it(&a, &clerk, "x", NULL), ERR_NOT_FOUND, "UNKNOWN_DOSSIER");
-#undef REFUSED
 	ask_done(&a);
 }
 

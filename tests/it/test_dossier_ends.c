@@ -17,13 +17,6 @@ static const struct person leader = {"leader-31-01", "leader", COMMUNE};
 static const struct person other_officer = {"officer-31-02", "officer", OTHER};
 static const struct person district_leader = {"leader-31", "leader", DISTRICT};
 
-#define REFUSED(call, status, code_)                                                               \
-	do {                                                                                       \
-		assert_int_equal(call, status);                                                    \
-		if (!ask_has(&a, code_, NULL))                                                     \
-			fail_msg("wanted %s, got %s", code_, err_code(&a.err));                    \
-	} while (0)
-
 static int64_t of_dossier(const char *what, const char *code)
 {
 	char sql[300];
@@ -389,6 +382,9 @@ static void test_withdraw(void **state)
 	dossier_in(&a, 4, code, secret);
 	REFUSED(withdraw(&a, &clerk, code, "", ""), ERR_INVALID, "REQUIRED_FIELD");
 	REFUSED(withdraw(&a, &other_clerk, code, "", "Đơn"), ERR_DENIED, "NOT_IN_HAND");
+	/* Open to the public, and yet of staff only to the desk's. */
+	REFUSED(withdraw(&a, &officer, code, "", "Đơn"), ERR_DENIED, "ROLE_REQUIRED");
+	REFUSED(withdraw(&a, &cashier, code, "", "Đơn"), ERR_DENIED, "ROLE_REQUIRED");
 	assert_int_equal(withdraw(&a, &clerk, code, "", "Đơn xin rút ngày 21/5"), 0);
 	assert_int_equal(of_dossier("state", code), 7);
 	relay_all();

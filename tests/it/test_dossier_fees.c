@@ -15,13 +15,6 @@
 #define LAW   "Luật Phí và lệ phí, Điều 10"
 #define PAPER "Giấy chứng nhận hộ nghèo 12/2024"
 
-#define REFUSED(call, status, code_)                                                               \
-	do {                                                                                       \
-		assert_int_equal(call, status);                                                    \
-		if (!ask_has(&a, code_, NULL))                                                     \
-			fail_msg("wanted %s, got %s", code_, err_code(&a.err));                    \
-	} while (0)
-
 static const struct person leader = {"leader-31-01", "leader", COMMUNE};
 static struct ask a;
 

@@ -27,28 +27,28 @@ static void test_refused_filings(void **state)
 	relay_all();
 	events = count("SELECT count(*) FROM feed");
 	ask_init(&a, rig.gateway, "dossier");
-#define REFUSED(who, change, code, field)                                                          \
+#define BROKEN(who, change, code, field)                                                           \
 	do {                                                                                       \
 		make_filing(&f);                                                                   \
 		change;                                                                            \
 		assert_int_equal(refuse(&a, &who, &f, code, field), ERR_INVALID);                  \
 	} while (0)
-	REFUSED(citizen, f.in.procedure_code = "9.9", "UNKNOWN_PROCEDURE", "procedure_code");
-	REFUSED(citizen, f.in.procedure_code = FUTURE, "PROCEDURE_NOT_IN_FORCE", "procedure_code");
-	REFUSED(citizen, f.in.agency_code = "H40.77", "AGENCY_NOT_IN_FORCE", "agency_code");
-	REFUSED(citizen, f.in.agency_code = GONE, "AGENCY_NOT_IN_FORCE", "agency_code");
-	REFUSED(citizen, f.in.competent_agency_code = GONE, "AGENCY_NOT_IN_FORCE",
-		"competent_agency_code");
-	REFUSED(citizen, f.in.competent_agency_code = DISTRICT, "AGENCY_NOT_COMPETENT",
-		"competent_agency_code");
-	REFUSED(citizen, f.applicant.number = "0361", "BAD_CITIZEN_NUMBER", "applicant.number");
-	REFUSED(citizen, f.in.n_components = 0, "MISSING_COMPONENT", "components");
-	REFUSED(citizen, f.in.n_form = 0, "MISSING_FORM_FIELD", "form.purpose");
-	REFUSED(citizen, f.files[1] = NO_FILE, "FILE_UNKNOWN", "components[0].file_ids[1]");
-	REFUSED(citizen, f.files[0] = BAD_FILE, "FILE_QUARANTINED", "components[0].file_ids[0]");
-	REFUSED(citizen, f.in.channel = DOSSIER__CHANNEL__CHANNEL_COUNTER, "CHANNEL_NOT_ALLOWED",
-		"channel");
-	REFUSED(clerk, (void)0, "CHANNEL_NOT_ALLOWED", "channel");
+	BROKEN(citizen, f.in.procedure_code = "9.9", "UNKNOWN_PROCEDURE", "procedure_code");
+	BROKEN(citizen, f.in.procedure_code = FUTURE, "PROCEDURE_NOT_IN_FORCE", "procedure_code");
+	BROKEN(citizen, f.in.agency_code = "H40.77", "AGENCY_NOT_IN_FORCE", "agency_code");
+	BROKEN(citizen, f.in.agency_code = GONE, "AGENCY_NOT_IN_FORCE", "agency_code");
+	BROKEN(citizen, f.in.competent_agency_code = GONE, "AGENCY_NOT_IN_FORCE",
+	       "competent_agency_code");
+	BROKEN(citizen, f.in.competent_agency_code = DISTRICT, "AGENCY_NOT_COMPETENT",
+	       "competent_agency_code");
+	BROKEN(citizen, f.applicant.number = "0361", "BAD_CITIZEN_NUMBER", "applicant.number");
+	BROKEN(citizen, f.in.n_components = 0, "MISSING_COMPONENT", "components");
+	BROKEN(citizen, f.in.n_form = 0, "MISSING_FORM_FIELD", "form.purpose");
+	BROKEN(citizen, f.files[1] = NO_FILE, "FILE_UNKNOWN", "components[0].file_ids[1]");
+	BROKEN(citizen, f.files[0] = BAD_FILE, "FILE_QUARANTINED", "components[0].file_ids[0]");
+	BROKEN(citizen, f.in.channel = DOSSIER__CHANNEL__CHANNEL_COUNTER, "CHANNEL_NOT_ALLOWED",
+	       "channel");
+	BROKEN(clerk, (void)0, "CHANNEL_NOT_ALLOWED", "channel");
 	/* All at once, from the request, the files and the database. */
 	make_filing(&f);
 	f.in.procedure_code = FUTURE;
@@ -67,7 +67,7 @@ static void test_refused_filings(void **state)
 	assert_int_equal(refuse(&a, &other_clerk, &f, "NOT_IN_HAND", NULL), ERR_DENIED);
 	assert_int_equal(refuse(&a, &officer, &f, "ROLE_REQUIRED", NULL), ERR_DENIED);
 	assert_int_equal(refuse(&a, &public, &f, "EXPOSURE_DENIED", NULL), ERR_DENIED);
-#undef REFUSED
+#undef BROKEN
 	ask_done(&a);
 	assert_int_equal(count("SELECT count(*) FROM dossier"), dossiers);
 	assert_int_equal(count("SELECT sum(last) FROM code_counter"), counters);

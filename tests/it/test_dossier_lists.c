@@ -19,12 +19,6 @@ static const struct person leader = {"leader-31", "leader", DISTRICT};
 static const struct person other_leader = {"leader-31-02", "leader", OTHER};
 static const struct person nowhere = {"clerk-x", "clerk", ""};
 
-#define REFUSED(call, status, code_)                                                               \
-	do {                                                                                       \
-		assert_int_equal(call, status);                                                    \
-		assert_true(ask_has(&a, code_, NULL));                                             \
-	} while (0)
-
 /* --- a stock of dossiers --- */
 
 #define STOCK 12

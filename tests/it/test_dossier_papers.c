@@ -16,13 +16,6 @@
 #define KIND(name)   DOSSIER__PAPER_KIND__PAPER_KIND_##name
 #define FORMAT(name) DOSSIER__PAPER_FORMAT__PAPER_FORMAT_##name
 
-#define REFUSED(call, status, code_)                                                               \
-	do {                                                                                       \
-		assert_int_equal(call, status);                                                    \
-		if (!ask_has(&a, code_, NULL))                                                     \
-			fail_msg("wanted %s, got %s", code_, err_code(&a.err));                    \
-	} while (0)
-
 static struct outside outside;
 static struct ask a;
 
@@ -222,6 +215,7 @@ static void only_who_may_gets_a_paper(void **state)
 	file_it(code, secret);
 	assert_int_equal(accept_it(&a, &clerk, code, NULL), 0);
 	REFUSED(paper(&other_clerk, code, KIND(RECEIPT), "", &out), ERR_DENIED, "NOT_IN_HAND");
+	REFUSED(paper(&cashier, code, KIND(RECEIPT), "", &out), ERR_DENIED, "ROLE_REQUIRED");
 	REFUSED(paper(&public, code, KIND(RECEIPT), "", &out), ERR_DENIED, "NOT_YOURS");
 	REFUSED(paper(&public, code, KIND(RECEIPT), "WRONG", &out), ERR_NOT_FOUND,
 		"TRACK_NOT_FOUND");

@@ -19,13 +19,6 @@ static const struct person colleague = {"officer-31-01b", "officer", COMMUNE};
 static const struct person other_officer = {"officer-31-02", "officer", OTHER};
 static const struct person district_leader = {"leader-31", "leader", DISTRICT};
 
-#define REFUSED(call, status, code_)                                                               \
-	do {                                                                                       \
-		assert_int_equal(call, status);                                                    \
-		if (!ask_has(&a, code_, NULL))                                                     \
-			fail_msg("wanted %s, got %s", code_, err_code(&a.err));                    \
-	} while (0)
-
 static void put_officer(const char *subject, const char *agency, const char *post)
 {
 	char sql[300];
