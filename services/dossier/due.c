@@ -14,14 +14,23 @@ static const struct db_stmt find_provisional = {
 	"SELECT code FROM dossier WHERE due_provisional AND state IN (2, 4, 5, 6, 8)"
 	" AND calendar_version < $1 ORDER BY code LIMIT $2 FOR UPDATE SKIP LOCKED"};
 
-/* A pause moves the due date when it ends, an extension when it is given. */
+/*
+ * A pause moves the due date when it ends, an extension when it is given. Before them the date a
+ * dossier was taken over with: what had moved that one is not known here.
+ */
 static const struct db_stmt read_shifts = {
-	"SELECT false, p.from_at, p.to_at, 0, NULL::date, p.to_at AS at FROM pause p"
+	"SELECT 1 AS kind, NULL::timestamptz, h.due_at, 0, NULL::date, d.clock_from_at AS at"
+	" FROM dossier d JOIN history h ON h.dossier = d.code AND h.version = 1"
+	" WHERE d.code = $1 AND d.legacy AND d.clock_from_at = d.accepted_at"
+	" AND h.due_at IS NOT NULL"
+	" UNION ALL SELECT 2, p.from_at, p.to_at, 0, NULL, p.to_at FROM pause p"
 	" JOIN dossier d ON d.code = p.dossier WHERE p.dossier = $1 AND p.from_at >= "
 	"d.clock_from_at"
-	" UNION ALL SELECT true, NULL, NULL, e.working_days, e.to_day, e.at FROM extension e"
+	" UNION ALL SELECT 3, NULL, NULL, e.working_days, e.to_day, e.at FROM extension e"
 	" JOIN dossier d ON d.code = e.dossier WHERE e.dossier = $1 AND e.at >= d.clock_from_at"
-	" ORDER BY at LIMIT $2"};
+	" ORDER BY at, kind LIMIT $2"};
+/* Its kinds. */
+enum { TAKEN_OVER = 1, PAUSE, EXTENSION };
 
 static const struct db_stmt touch = {
 	"UPDATE dossier SET calendar_version = $2, directory_pos = $3 WHERE code = $1"};
@@ -88,15 +97,19 @@ struct calendar_due due_recount(const struct call *c, int slot, const struct due
 {
 	struct rules_shift shifts[RULES_SHIFTS_MAX];
 	int n = db_rows(&c->tx, slot);
+	bool taken_over = n > 0 && db_get_int(&c->tx, slot, 0, 0) == TAKEN_OVER;
 
 	for (int i = 0; i < n; i++)
 		shifts[i] = (struct rules_shift){
-			.is_extension = db_get_bool(&c->tx, slot, i, 0),
+			.is_extension = db_get_int(&c->tx, slot, i, 0) == EXTENSION,
 			.pause = {.from_us = db_get_time_us(&c->tx, slot, i, 1),
 				  .to_us = db_get_time_us(&c->tx, slot, i, 2)},
 			.extension = {.working_days = (int)db_get_int(&c->tx, slot, i, 3),
 				      .to_day = db_get_date(&c->tx, slot, i, 4)},
 		};
+	if (taken_over)
+		return rules_due_moved(&office->office, d->limit, shifts[0].pause.to_us, shifts + 1,
+				       (size_t)n - 1);
 	return rules_due(&office->office, d->limit, d->clock_from_us, shifts, (size_t)n);
 }
 

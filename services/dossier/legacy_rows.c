@@ -13,9 +13,10 @@ static const struct db_stmt insert_dossier = {
 	" receiving_agency, competent_agency, holder_agency, channel, submitted_at, accepted_at,"
 	" clock_from_at, due_at, calendar_version, directory_pos, paused_at, pause_kind,"
 	" resumes_to, finished_at, verdict, decision, handover_state, fee_vnd, fee_paid,"
-	" finance_state, result_number, applicant_name, guarded, legacy, clock_unit, clock_value)"
+	" finance_state, result_number, applicant_name, guarded, legacy, clock_unit, clock_value,"
+	" supplements)"
 	" VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $12, $13, $14, $15, $16,"
-	" $17, $18, $19, $20, $21, $22, $23, nullif($24, ''), $25, $26, true, $27, $28)"};
+	" $17, $18, $19, $20, $21, $22, $23, nullif($24, ''), $25, $26, true, $27, $28, $29)"};
 
 /* Its receipt was another system's: nobody has a secret for it. */
 static const struct db_stmt insert_filing = {
@@ -32,6 +33,11 @@ static const struct db_stmt insert_legacy = {
 	" timestamptz '1970-01-01 00:00+00' + u.at * interval '1 microsecond'"
 	" FROM unnest($7::int8[], $8::text[], $9::text[], $10::int8[])"
 	" WITH ORDINALITY AS u (state, actor, note, at, n)"};
+
+/* Asked for by the older system: what, and until when, is not known. */
+static const struct db_stmt insert_supplement = {
+	"INSERT INTO supplement (dossier, round, agency, asked_by, asked_at, note)"
+	" VALUES ($1, 1, $2, $3, $4, $5)"};
 
 /* In the order filings take them, so that the two never wait for each other in a ring. */
 static const struct db_stmt raise_counters = {
@@ -73,6 +79,7 @@ static struct dossier dossier_of(const struct legacy_row *row)
 		d.verdict = rules_verdict(row->due_us, in->finished_us);
 	if (decided)
 		d.decision = DOSSIER__DECISION__DECISION_GRANTED;
+	d.supplements = in->state == S(SUPPLEMENT_REQUESTED);
 	if (in->state == S(RESULT_READY))
 		d.handover_state = DOSSIER__HANDOVER_STATE__HANDOVER_STATE_READY;
 	if (in->state == S(RETURNED))
@@ -98,7 +105,8 @@ static void add_row(struct call *c, const struct legacy_row *row, const struct d
 	       DB_INT4(d->decision), DB_INT4(d->handover_state), DB_INT8(in->fee_vnd),
 	       DB_BOOL(in->fee_paid), DB_INT4(d->finance_state), DB_TEXT(in->result_number),
 	       DB_TEXT(dossier_nfc(c, in->applicant->name)), DB_BOOL(row->known.guarded),
-	       DB_INT4(row->known.limit.unit), DB_INT4(row->known.limit.value));
+	       DB_INT4(row->known.limit.unit), DB_INT4(row->known.limit.value),
+	       DB_INT4(d->supplements));
 }
 
 static void add_filing(struct call *c, const Dossier__LegacyDossier *in, const char *owner_key)
@@ -184,6 +192,9 @@ int legacy_add(struct call *c, const Dossier__ImportLegacyRequest *in, const str
 	crypt_owner_key(receipt_owner_key(), a->kind, a->number, owner_key);
 	add_row(c, row, &d);
 	add_filing(c, row->in, owner_key);
+	if (d.supplements > 0)
+		tx_add(c, &insert_supplement, DB_TEXT(d.code), DB_TEXT(d.agencies.holder),
+		       DB_TEXT(dossier_actor(c)), DB_TIME(row->in->paused_us), DB_TEXT(in->source));
 	dossier_history(c, &d, rules_action_name(RULES_IMPORT_LEGACY), in->source);
 	if (add_legacy(c, in, row->in) < 0)
 		return c->err.status;

@@ -44,6 +44,9 @@ struct rules_shift {
  */
 struct calendar_due rules_due(const struct rules_office *office, struct rules_limit limit,
 			      int64_t from_us, const struct rules_shift *shifts, size_t n);
+/* The same of a dossier taken over with a due date: counted is only what has moved it here. */
+struct calendar_due rules_due_moved(const struct rules_office *office, struct rules_limit limit,
+				    int64_t due_us, const struct rules_shift *shifts, size_t n);
 /* The due date after one more pause, or extension. */
 struct calendar_due rules_due_after_pause(const struct rules_office *office,
 					  struct rules_limit limit, int64_t due_us,

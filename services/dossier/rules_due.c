@@ -53,23 +53,35 @@ static struct calendar_due shifted(const struct rules_office *office, struct rul
 	return rules_due_after_pause(office, limit, due_us, shift->pause);
 }
 
-struct calendar_due rules_due(const struct rules_office *office, struct rules_limit limit,
-			      int64_t from_us, const struct rules_shift *shifts, size_t n)
+static struct calendar_due moved(const struct rules_office *office, struct rules_limit limit,
+				 struct calendar_due due, const struct rules_shift *shifts,
+				 size_t n)
 {
-	struct calendar_due due;
-	bool provisional;
+	bool provisional = due.provisional;
 
-	if (no_limit(limit))
-		return (struct calendar_due){.due_us = 0};
-	due = calendar_due(office->cal, &office->hours, from_us, (enum calendar_limit)limit.unit,
-			   limit.value);
-	provisional = due.provisional;
 	for (size_t i = 0; i < n; i++) {
 		due = shifted(office, limit, due.due_us, &shifts[i]);
 		provisional = provisional || due.provisional;
 	}
 	due.provisional = provisional;
 	return due;
+}
+
+struct calendar_due rules_due(const struct rules_office *office, struct rules_limit limit,
+			      int64_t from_us, const struct rules_shift *shifts, size_t n)
+{
+	if (no_limit(limit))
+		return (struct calendar_due){.due_us = 0};
+	return moved(office, limit,
+		     calendar_due(office->cal, &office->hours, from_us,
+				  (enum calendar_limit)limit.unit, limit.value),
+		     shifts, n);
+}
+
+struct calendar_due rules_due_moved(const struct rules_office *office, struct rules_limit limit,
+				    int64_t due_us, const struct rules_shift *shifts, size_t n)
+{
+	return moved(office, limit, (struct calendar_due){.due_us = due_us}, shifts, n);
 }
 
 int rules_check_extend(const struct rules_extendable *of, int64_t now_us, int64_t new_due_us,

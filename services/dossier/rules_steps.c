@@ -107,7 +107,8 @@ int rules_step_back(const Dossier__Procedure *p, int ordinal)
 
 int rules_step_permits(const Dossier__Step *step, enum rules_action action, struct err *err)
 {
-	if (!step || step->n_actions == 0)
+	/* Time or an order may have stopped it, which is no act of a step: going on is free. */
+	if (!step || step->n_actions == 0 || action == RULES_CONTINUE)
 		return 0;
 	if (!rules_is_officers(action) && action != RULES_SIGN_OFF && action != RULES_REWORK)
 		return 0;

@@ -138,13 +138,13 @@ void rules_check_answer(const struct rules_asked *asked, const Dossier__Suppleme
 	for (size_t i = 0; i < asked->n_fields; i++) {
 		int n = values_of(in, asked->fields[i]);
 
-		if (n != 1)
+		if (n > 1 || (n == 0 && !asked->unknown))
 			err_add(err, n ? &item_twice : &not_answered, "form", asked->fields[i]);
 	}
 	for (size_t i = 0; i < asked->n_components; i++) {
 		int n = answers_of(in, asked->components[i]);
 
-		if (n != 1)
+		if (n > 1 || (n == 0 && !asked->unknown))
 			err_add(err, n ? &item_twice : &not_answered, "components",
 				asked->components[i]);
 	}

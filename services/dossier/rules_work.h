@@ -51,7 +51,7 @@ int rules_step_at(const Dossier__Procedure *p, const struct rules_agencies *of, 
 int rules_step_back(const Dossier__Procedure *p, int ordinal);
 /*
  * Whether an officer's act or a leader's may be done in a step; without a step, or one that names
- * no acts, all may. ERR_CONFLICT with code STEP_FORBIDS.
+ * no acts, all may; continuing is never forbidden. ERR_CONFLICT with code STEP_FORBIDS.
  */
 int rules_step_permits(const Dossier__Step *step, enum rules_action action, struct err *err);
 /* The step that hands the result over: the one behind the leader's, or behind the present. */
@@ -112,8 +112,10 @@ struct rules_asked {
 	size_t n_fields;
 	const char *const *components;
 	size_t n_components;
+	/* Asked by an older system, nobody knows for what: these are all that may be handed in. */
+	bool unknown;
 };
-/* Every item answered, and nothing that was not asked for. */
+/* Every item answered - unless it is unknown which -, once, and nothing that was not asked for. */
 void rules_check_answer(const struct rules_asked *asked, const Dossier__SupplementRequest *in,
 			struct err *err);
 

@@ -39,8 +39,12 @@ static const struct db_stmt insert_revision = {
 	"INSERT INTO filing_revision (dossier, round, form_names, form_values, given_by,"
 	" by_applicant, at) VALUES ($1, $2, $3, $4, $5, $6, $7)"};
 
+/* A dossier taken over has no components of its filing: here it gets the first of each. */
 static const struct db_stmt insert_component = {
-	"INSERT INTO component_revision (dossier, component, round, paper_copies, file_ids,"
+	"WITH c AS (INSERT INTO component (dossier, code, ordinal, paper_copies, reused, demanded)"
+	" SELECT $1, $2, count(*) + 1, 0, false, false FROM component WHERE dossier = $1"
+	" ON CONFLICT DO NOTHING)"
+	" INSERT INTO component_revision (dossier, component, round, paper_copies, file_ids,"
 	" sha256) VALUES ($1, $2, $3, $4, $5, $6)"};
 
 /* --- asking --- */
@@ -274,17 +278,14 @@ static int merge_form(struct call *c, struct answer *a, int slot)
 }
 
 /* The whole form must keep the procedure's rules, as at filing. */
-static int check_form(struct call *c, const struct dossier *d, struct answer *a)
+static int check_form(struct call *c, const Dossier__Procedure *p, struct answer *a)
 {
 	Dossier__SubmitRequest whole = DOSSIER__SUBMIT_REQUEST__INIT;
 	Dossier__FormField *fields = arena_calloc(c->arena, a->n_form, sizeof(*fields));
-	const Dossier__Procedure *p;
 
 	whole.form = arena_calloc(c->arena, a->n_form, sizeof(whole.form[0]));
 	if (!fields || !whole.form)
 		return no_room(c);
-	if (dossier_procedure(c, d, &p) < 0)
-		return c->err.status;
 	for (size_t i = 0; i < a->n_form; i++) {
 		dossier__form_field__init(&fields[i]);
 		fields[i].name = a->names[i];
@@ -295,15 +296,40 @@ static int check_form(struct call *c, const struct dossier *d, struct answer *a)
 	return 0;
 }
 
+/* Of a dossier taken over it is unknown what was asked for: all of the procedure. */
+static int ask_all(struct call *c, const Dossier__Procedure *p, struct rules_asked *asked)
+{
+	const char **fields = arena_calloc(c->arena, p->n_form, sizeof(*fields));
+	const char **components = arena_calloc(c->arena, p->n_components, sizeof(*components));
+
+	if (!fields || !components)
+		return no_room(c);
+	for (size_t i = 0; i < p->n_form; i++)
+		fields[i] = p->form[i]->name;
+	for (size_t i = 0; i < p->n_components; i++)
+		components[i] = p->components[i]->code;
+	*asked = (struct rules_asked){.fields = fields,
+				      .n_fields = p->n_form,
+				      .components = components,
+				      .n_components = p->n_components,
+				      .unknown = true};
+	return 0;
+}
+
 static int check_answer(struct call *c, const struct dossier *d, struct answer *a, int asked_slot,
 			int form_slot)
 {
-	struct rules_asked asked;
+	struct rules_asked asked = {.unknown = false};
+	const Dossier__Procedure *p;
 
+	if (dossier_procedure(c, d, &p) < 0)
+		return c->err.status;
 	asked.fields = db_get_texts(&c->tx, asked_slot, 0, 0, &asked.n_fields);
 	asked.components = db_get_texts(&c->tx, asked_slot, 0, 1, &asked.n_components);
+	if (asked.n_fields + asked.n_components == 0 && ask_all(c, p, &asked) < 0)
+		return c->err.status;
 	rules_check_answer(&asked, a->in, &a->found);
-	if (merge_form(c, a, form_slot) < 0 || check_form(c, d, a) < 0)
+	if (merge_form(c, a, form_slot) < 0 || check_form(c, p, a) < 0)
 		return c->err.status;
 	if (a->found.status != 0)
 		c->err = a->found;

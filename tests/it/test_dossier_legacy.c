@@ -296,6 +296,69 @@ static void test_imported_dossiers_live_on(void **state)
 	ask_done(&a);
 }
 
+/* What moved the date before is another system's: only what happens here moves it. */
+static void test_a_recount_keeps_the_date_taken_over(void **state)
+{
+	static const char *const codes[] = {"H40.31.01-240520-0002", "H40.31.01-240520-0003",
+					    "H40.31.01-240521-0007"};
+	static const struct person ops_officer = {"op-1", "operator", "H40"};
+	Dossier__RecountDueReply *got;
+	struct ask a;
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	assert_int_equal(CALL(&a, &ops_officer, RecountDue, recount_due, &got,
+			      in_.codes = (const char **)(uintptr_t)codes;
+			      in_.n_codes = 3; in_.reason = "Kiểm tra"),
+			 0);
+	for (size_t i = 0; i < 3; i++) {
+		assert_string_equal(got->items[i]->refusal, "");
+		assert_false(got->items[i]->changed);
+	}
+	ask_done(&a);
+}
+
+/* Nobody knows what the older system asked for: the desk takes what is brought. */
+static void test_a_supplement_asked_for_before_is_answered(void **state)
+{
+	Dossier__ComponentInput input = DOSSIER__COMPONENT_INPUT__INIT, *inputs[] = {&input};
+	Dossier__FormField field = DOSSIER__FORM_FIELD__INIT, *form[] = {&field};
+	Dossier__SupplementReply *got;
+	Dossier__GetReply *after;
+	struct ask a;
+
+	(void)state;
+	ask_init(&a, rig.gateway, "dossier");
+	write_file("old.csv", HEAD
+		   "H40.31.01-240519-0001,1.004873,H40.31.01,H40.31.01,,counter,citizen,"
+		   "036190000017,Đỗ Thị Cũ,,,2024-05-19 09:00,2024-05-19 09:30,2024-05-23 17:30,60,"
+		   "2024-05-19 10:30,5,,0,false,\n");
+	write_file("acts.csv", HISTORY_HEAD);
+	dry_run();
+	if (real_run() != 0)
+		fail_msg("%s", out);
+	input.code = "TP1";
+	input.paper_copies = 1;
+	field.name = "purpose";
+	field.value = "Vay vốn";
+#define ANSWER(n)                                                                                  \
+	CALL(&a, &clerk, Supplement, supplement, &got, in_.code = "H40.31.01-240519-0001";         \
+	     in_.components = inputs; in_.n_components = n; in_.form = form; in_.n_form = n)
+	assert_int_equal(ANSWER(0), ERR_INVALID); /* the form was never filled in here */
+	assert_true(ask_has(&a, "MISSING_FORM_FIELD", "form.purpose"));
+	input.code = "TP9";
+	assert_int_equal(ANSWER(1), ERR_INVALID);
+	assert_true(ask_has(&a, "NOT_ASKED", "components[0]"));
+	input.code = "TP1";
+	assert_int_equal(ANSWER(1), 0);
+#undef ANSWER
+	assert_int_equal(got->state, 4);
+	assert_int_equal(get_it(&a, &clerk, "H40.31.01-240519-0001", &after), 0);
+	assert_int_equal(after->dossier->n_components, 1);
+	assert_string_equal(after->dossier->form[0]->value, "Vay vốn");
+	ask_done(&a);
+}
+
 /* A new filing of that agency and day gets none of the codes that were taken over. */
 static void test_codes_do_not_collide(void **state)
 {
@@ -362,6 +425,8 @@ int main(void)
 		cmocka_unit_test(test_the_real_run_takes_all_once),
 		cmocka_unit_test(test_clocks_and_verdicts_are_taken_over),
 		cmocka_unit_test(test_imported_dossiers_live_on),
+		cmocka_unit_test(test_a_recount_keeps_the_date_taken_over),
+		cmocka_unit_test(test_a_supplement_asked_for_before_is_answered),
 		cmocka_unit_test(test_codes_do_not_collide),
 		cmocka_unit_test(test_refusals),
 	};

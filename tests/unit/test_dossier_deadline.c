@@ -192,6 +192,27 @@ static void test_shifts_move_in_order(void **state)
 	}
 }
 
+/* A date that came from elsewhere is moved as one that was counted here. */
+static void test_a_date_taken_over_is_moved(void **state)
+{
+	struct rules_limit five = {L(WORKING_DAY), 5}, none = {L(UNSPECIFIED), 0};
+	struct rules_shift shifts[] = {
+		{.pause = {moment("2024-05-22 09:00"), moment("2024-05-24 09:00")}},
+		{.is_extension = true, .extension = {.working_days = 3}},
+	};
+	int64_t promised = moment("2024-06-12 17:00");
+
+	(void)state;
+	expect("taken over", 0, rules_due_moved(&usual, five, promised, NULL, 0),
+	       "2024-06-12 17:00");
+	expect("taken over", 1, rules_due_moved(&usual, five, promised, shifts, 1),
+	       "2024-06-14 17:00");
+	expect("taken over", 2, rules_due_moved(&usual, five, promised, shifts, 2),
+	       "2024-06-19 17:30");
+	expect("taken over", 3, rules_due_moved(&usual, none, promised, NULL, 0),
+	       "2024-06-12 17:00");
+}
+
 static void test_due_dates_end_when_the_agency_closes(void **state)
 {
 	struct rules_limit four = {L(WORKING_DAY), 4};
@@ -321,6 +342,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_shifts_move_in_order),
+		cmocka_unit_test(test_a_date_taken_over_is_moved),
 		cmocka_unit_test(test_due_dates_end_when_the_agency_closes),
 		cmocka_unit_test(test_what_lies_beyond_the_calendar_is_provisional),
 		cmocka_unit_test(test_one_extension_before_it_is_due),

@@ -160,7 +160,8 @@ static void test_step_permits(void **state)
 		enum rules_action action = (enum rules_action)a;
 		bool work = rules_is_officers(action) || action == RULES_SIGN_OFF ||
 			    action == RULES_REWORK;
-		bool named = action == RULES_FORWARD || action == RULES_REQUEST_SUPPLEMENT;
+		bool named = action == RULES_FORWARD || action == RULES_REQUEST_SUPPLEMENT ||
+			     action == RULES_CONTINUE; /* always */
 
 		err_clear(&err);
 		assert_int_equal(rules_step_permits(&step, action, &err),
@@ -360,7 +361,7 @@ static void test_answers(void **state)
 {
 	static const char *const fields[] = {"purpose"}, *const components[] = {"TP1"};
 	static const char *files[] = {"file"};
-	const struct rules_asked asked = {fields, 1, components, 1};
+	struct rules_asked asked = {fields, 1, components, 1, false};
 	Dossier__SupplementRequest in = DOSSIER__SUPPLEMENT_REQUEST__INIT;
 	Dossier__ComponentInput input = DOSSIER__COMPONENT_INPUT__INIT;
 	Dossier__FormField field = DOSSIER__FORM_FIELD__INIT;
@@ -406,6 +407,19 @@ static void test_answers(void **state)
 	assert_true(has(&err, "NOT_ASKED", "form[0]"));
 	assert_true(has(&err, "NOT_ASKED", "components[0]"));
 	assert_true(has(&err, "NOT_ANSWERED", "form"));
+
+	/* What an older system asked for is not known: nothing is missing, and no more than once.
+	 */
+	asked.unknown = true;
+	err_clear(&err);
+	in.n_form = in.n_components = 0;
+	rules_check_answer(&asked, &in, &err);
+	assert_int_equal(err.status, 0);
+	in.n_form = in.n_components = 2;
+	field.name = "purpose";
+	rules_check_answer(&asked, &in, &err);
+	assert_true(has(&err, "DUPLICATE_ITEM", "form"));
+	assert_true(has(&err, "NOT_ASKED", "components[0]"));
 }
 
 /* --- notices --- */
