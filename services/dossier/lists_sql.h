@@ -46,6 +46,33 @@ extern const struct db_stmt read_components;
 /* As filed, with what was handed in: all there is while no supplement was asked for and the
  * procedure's version is the same. */
 extern const struct db_stmt read_filed;
+/* Columns of read_filing and read_filed. */
+enum {
+	FILING_KIND,
+	FILING_NUMBER,
+	FILING_NAME,
+	FILING_PHONE,
+	FILING_ADDRESS,
+	FILING_EMAIL,
+	FILING_LANGUAGE,
+	FILING_FORM_NAMES,
+	FILING_FORM_VALUES,
+	FILING_RELATION,
+	FILING_FILER_NAME,
+	FILING_FILER_NUMBER,
+	FILING_AUTHORISATION,
+	FILING_REFERENCE,
+	FILING_METHOD,
+	FILING_LEVEL,
+	FILING_EVIDENCE,
+	FILING_PROVEN,
+	FILING_PROVEN_AT,
+	FILING_VERIFIED,
+	FILING_NATIONAL_CODE,
+	FILING_SUSPECTED,
+	FILING_HANDED_IN, /* of read_filed alone, as the next */
+	FILING_HANDED_IN_VERSION
+};
 extern const struct db_stmt read_files;
 extern const struct db_stmt read_history;
 /* $1 code, $2 agency: a row when an opinion was asked of it. */

@@ -19,8 +19,8 @@ static int no_room(struct call *c)
 static int fill_form(struct call *c, int slot, Dossier__Dossier *out)
 {
 	size_t n, n_values;
-	const char **names = db_get_texts(&c->tx, slot, 0, 7, &n);
-	const char **values = db_get_texts(&c->tx, slot, 0, 8, &n_values);
+	const char **names = db_get_texts(&c->tx, slot, 0, FILING_FORM_NAMES, &n);
+	const char **values = db_get_texts(&c->tx, slot, 0, FILING_FORM_VALUES, &n_values);
 	Dossier__FormField *fields = arena_calloc(c->arena, n, sizeof(*fields));
 
 	out->form = arena_calloc(c->arena, n, sizeof(out->form[0]));
@@ -42,13 +42,13 @@ static int fill_applicant(struct call *c, int slot, Dossier__Dossier *out)
 	if (!a)
 		return no_room(c);
 	dossier__applicant__init(a);
-	a->kind = db_get_text(&c->tx, slot, 0, 0);
-	a->number = db_get_text(&c->tx, slot, 0, 1);
-	a->name = db_get_text(&c->tx, slot, 0, 2);
-	a->phone = db_get_text(&c->tx, slot, 0, 3);
-	a->address = db_get_text(&c->tx, slot, 0, 4);
-	a->email = db_get_text(&c->tx, slot, 0, 5);
-	a->language = db_get_text(&c->tx, slot, 0, 6);
+	a->kind = db_get_text(&c->tx, slot, 0, FILING_KIND);
+	a->number = db_get_text(&c->tx, slot, 0, FILING_NUMBER);
+	a->name = db_get_text(&c->tx, slot, 0, FILING_NAME);
+	a->phone = db_get_text(&c->tx, slot, 0, FILING_PHONE);
+	a->address = db_get_text(&c->tx, slot, 0, FILING_ADDRESS);
+	a->email = db_get_text(&c->tx, slot, 0, FILING_EMAIL);
+	a->language = db_get_text(&c->tx, slot, 0, FILING_LANGUAGE);
 	out->applicant = a;
 	return 0;
 }
@@ -163,32 +163,13 @@ static void fill_dossier(const struct dossier *d, Dossier__Dossier *out)
 	fill_work(d, out);
 }
 
-/* Columns of read_filing behind the form. */
-enum {
-	RELATION = 9,
-	FILER_NAME,
-	FILER_NUMBER,
-	AUTHORISATION,
-	REFERENCE,
-	METHOD,
-	LEVEL,
-	EVIDENCE,
-	PROVEN,
-	PROVEN_AT,
-	VERIFIED,
-	NATIONAL_CODE,
-	SUSPECTED,
-	HANDED_IN, /* of read_filed alone, as the next */
-	HANDED_IN_VERSION
-};
-
 /* As filed: it came with the filing. */
 static int fill_handed_in(struct call *c, int slot, Dossier__Dossier *out)
 {
 	const Dossier__HandedIn *handed_in;
 	ProtobufCMessage *msg;
 	size_t n;
-	const uint8_t *bytes = db_get_bytes(&c->tx, slot, 0, HANDED_IN, &n);
+	const uint8_t *bytes = db_get_bytes(&c->tx, slot, 0, FILING_HANDED_IN, &n);
 
 	if (pb_unpack(&dossier__handed_in__descriptor, bytes, n, NULL, c->arena, &msg, &c->err) < 0)
 		return c->err.status;
@@ -206,11 +187,11 @@ static int fill_filer(struct call *c, int slot, Dossier__GetReply *out)
 	if (!by)
 		return no_room(c);
 	dossier__filer__init(by);
-	by->relation = (Dossier__Relation)db_get_int(tx, slot, 0, RELATION);
-	by->name = db_get_text(tx, slot, 0, FILER_NAME);
-	by->number = db_get_text(tx, slot, 0, FILER_NUMBER);
-	by->authorisation = db_get_text(tx, slot, 0, AUTHORISATION);
-	by->reference = db_get_text(tx, slot, 0, REFERENCE);
+	by->relation = (Dossier__Relation)db_get_int(tx, slot, 0, FILING_RELATION);
+	by->name = db_get_text(tx, slot, 0, FILING_FILER_NAME);
+	by->number = db_get_text(tx, slot, 0, FILING_FILER_NUMBER);
+	by->authorisation = db_get_text(tx, slot, 0, FILING_AUTHORISATION);
+	by->reference = db_get_text(tx, slot, 0, FILING_REFERENCE);
 	if (by->relation != DOSSIER__RELATION__RELATION_UNSPECIFIED)
 		out->filer = by;
 	return 0;
@@ -224,17 +205,17 @@ static int fill_identity(struct call *c, int slot, Dossier__GetReply *out)
 	if (!id)
 		return no_room(c);
 	dossier__identity__init(id);
-	id->method = (Dossier__IdentityMethod)db_get_int(tx, slot, 0, METHOD);
-	id->level = (uint32_t)db_get_int(tx, slot, 0, LEVEL);
-	id->reference = db_get_text(tx, slot, 0, EVIDENCE);
-	id->number = db_get_text(tx, slot, 0, PROVEN);
-	id->authenticated_us = db_get_time_us(tx, slot, 0, PROVEN_AT);
+	id->method = (Dossier__IdentityMethod)db_get_int(tx, slot, 0, FILING_METHOD);
+	id->level = (uint32_t)db_get_int(tx, slot, 0, FILING_LEVEL);
+	id->reference = db_get_text(tx, slot, 0, FILING_EVIDENCE);
+	id->number = db_get_text(tx, slot, 0, FILING_PROVEN);
+	id->authenticated_us = db_get_time_us(tx, slot, 0, FILING_PROVEN_AT);
 	if (id->method != DOSSIER__IDENTITY_METHOD__IDENTITY_METHOD_UNSPECIFIED)
 		out->identity = id;
-	out->identity_verified = db_get_bool(tx, slot, 0, VERIFIED);
-	out->national_code = db_get_text(tx, slot, 0, NATIONAL_CODE);
+	out->identity_verified = db_get_bool(tx, slot, 0, FILING_VERIFIED);
+	out->national_code = db_get_text(tx, slot, 0, FILING_NATIONAL_CODE);
 	out->suspected_duplicates =
-		db_get_texts(tx, slot, 0, SUSPECTED, &out->n_suspected_duplicates);
+		db_get_texts(tx, slot, 0, FILING_SUSPECTED, &out->n_suspected_duplicates);
 	return 0;
 }
 
@@ -281,7 +262,7 @@ int read_check_right(struct call *c, int asked, struct dossier *d)
 static bool stands_as_filed(const struct call *c, const struct slots *s, const struct dossier *d)
 {
 	return d->supplements == 0 &&
-	       db_get_int(&c->tx, s->filed, 0, HANDED_IN_VERSION) == d->procedure_version;
+	       db_get_int(&c->tx, s->filed, 0, FILING_HANDED_IN_VERSION) == d->procedure_version;
 }
 
 static int read_whole(struct call *c, const char *code, struct slots *s, struct dossier *d)

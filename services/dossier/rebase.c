@@ -70,8 +70,8 @@ static int take_form(struct call *c, const struct look *look, const Dossier__Pro
 		     Dossier__SubmitRequest *out)
 {
 	size_t n, n_values;
-	const char **names = db_get_texts(&c->tx, look->filing, 0, 7, &n);
-	const char **values = db_get_texts(&c->tx, look->filing, 0, 8, &n_values);
+	const char **names = db_get_texts(&c->tx, look->filing, 0, FILING_FORM_NAMES, &n);
+	const char **values = db_get_texts(&c->tx, look->filing, 0, FILING_FORM_VALUES, &n_values);
 	Dossier__FormField *fields = arena_calloc(c->arena, n, sizeof(*fields));
 
 	out->form = arena_calloc(c->arena, n, sizeof(out->form[0]));
