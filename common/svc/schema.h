@@ -9,7 +9,7 @@
 
 /* The newest files in common/db/sql and common/svc/sql; a unit test compares. */
 #define SCHEMA_COMMON_VERSION 3
-#define SCHEMA_REF_VERSION    2
+#define SCHEMA_REF_VERSION    3
 
 enum schema_part { SCHEMA_COMMON, SCHEMA_REF, SCHEMA_OWN, SCHEMA_PARTS };
 

@@ -312,7 +312,7 @@ static const char actions[] =
 	"lift_payment forward receive claim assign stand_in next_step request_opinion "
 	"give_opinion withdraw_opinion late_opinion open_child sign_off return_for_rework extend "
 	"stop continue issue_result return hand_over withdraw expire reopen complain "
-	"answer_complaint rate rebase due_changed reuse late_answer import_legacy";
+	"answer_complaint rate rebase due_changed reuse reissue_receipt late_answer import_legacy";
 
 static void check_step_words(struct profile *p, const struct csv_row *row)
 {

@@ -11,12 +11,12 @@
 #include "common/base/base.h"
 #include "services/dossier/rules_fees.h"
 
-#define COUNTER  DOSSIER__CHANNEL__CHANNEL_COUNTER
-#define PORTAL   DOSSIER__CHANNEL__CHANNEL_OWN_PORTAL
-#define DURING   RULES_FEES(DURING)
-#define AFTER    RULES_FEES(AFTER)
-#define FEE(n)   DOSSIER__FEE_STATE__FEE_STATE_##n
-#define MONEY(n) DOSSIER__FINANCE_STATE__FINANCE_STATE_##n
+#define COUNTER     DOSSIER__CHANNEL__CHANNEL_COUNTER
+#define PORTAL      DOSSIER__CHANNEL__CHANNEL_OWN_PORTAL
+#define FEES_DURING RULES_FEES(DURING)
+#define FEES_AFTER  RULES_FEES(AFTER)
+#define FEE(n)      DOSSIER__FEE_STATE__FEE_STATE_##n
+#define MONEY(n)    DOSSIER__FINANCE_STATE__FINANCE_STATE_##n
 
 /* One fee of each timing; the first is free of charge online, the second is per page. */
 struct sample {
@@ -74,7 +74,7 @@ static void test_of_procedure(void **state)
 	s.p.n_fees = 0;
 	rules_fees_of(&s.p, PORTAL, &s.fees);
 	assert_int_equal(s.fees.n, 1);
-	assert_string_equal(open_item(&s, RULES_FEES_BEFORE | DURING), "");
+	assert_string_equal(open_item(&s, RULES_FEES_BEFORE | FEES_DURING), "");
 	assert_int_equal(rules_fees_ask(&s.fees, RULES_FEES_AT_WORK, 2, &s.err), 120000);
 	s.p.fee_vnd = 0;
 	rules_fees_of(&s.p, PORTAL, &s.fees);
@@ -110,8 +110,8 @@ static void test_holds_up(void **state)
 		unsigned t = rules_fees_before(cases[i].action, cases[i].negative);
 
 		assert_int_equal((t & RULES_FEES_BEFORE) != 0, cases[i].before);
-		assert_int_equal((t & DURING) != 0, cases[i].during);
-		assert_int_equal((t & AFTER) != 0, cases[i].after);
+		assert_int_equal((t & FEES_DURING) != 0, cases[i].during);
+		assert_int_equal((t & FEES_AFTER) != 0, cases[i].after);
 		assert_int_equal(t & RULES_FEES(UNSPECIFIED), 0); /* holds up nothing */
 	}
 }
@@ -127,7 +127,7 @@ static void test_asked_by_timing(void **state)
 	assert_int_equal(rules_fees_pay(&s.fees, 10000), 0);
 	assert_int_equal(rules_fees_state(&s.fees), MONEY(PAID));
 	assert_string_equal(open_item(&s, RULES_FEES_BEFORE), "");
-	assert_string_equal(open_item(&s, RULES_FEES_BEFORE | DURING), "tham-dinh");
+	assert_string_equal(open_item(&s, RULES_FEES_BEFORE | FEES_DURING), "tham-dinh");
 	/* Each request has its number; what is counted is asked for by quantity. */
 	assert_int_equal(rules_fees_ask(&s.fees, RULES_FEES_AT_WORK, 4, &s.err), 80000);
 	assert_int_equal(rules_fees_item(&s.fees, "tham-dinh")->request, 2);
@@ -237,21 +237,23 @@ static void test_rows_known(void **state)
 
 /* --- exemption --- */
 
-#define EXEMPT(s, item_, vnd_, basis, paper)                                                       \
-	({                                                                                         \
-		Dossier__FeeExemption e_ = DOSSIER__FEE_EXEMPTION__INIT, *list_[] = {&e_};         \
-		Dossier__ExemptFeeRequest in_ = DOSSIER__EXEMPT_FEE_REQUEST__INIT;                 \
-		int64_t vnd_out_ = 0;                                                              \
-		e_.item = item_;                                                                   \
-		e_.amount_vnd = vnd_;                                                              \
-		e_.legal_basis = basis;                                                            \
-		e_.evidence = paper;                                                               \
-		in_.exemptions = list_;                                                            \
-		in_.n_exemptions = 1;                                                              \
-		memset(&(s)->err, 0, sizeof((s)->err));                                            \
-		rules_fees_exempt(&(s)->fees, &in_, &vnd_out_, &(s)->err);                         \
-		vnd_out_;                                                                          \
-	})
+static int64_t exempt(struct sample *s, const char *item, int64_t vnd, const char *basis,
+		      const char *paper)
+{
+	Dossier__FeeExemption e = DOSSIER__FEE_EXEMPTION__INIT, *list[] = {&e};
+	Dossier__ExemptFeeRequest in = DOSSIER__EXEMPT_FEE_REQUEST__INIT;
+	int64_t vnd_out = 0;
+
+	e.item = item;
+	e.amount_vnd = vnd;
+	e.legal_basis = basis;
+	e.evidence = paper;
+	in.exemptions = list;
+	in.n_exemptions = 1;
+	memset(&s->err, 0, sizeof(s->err));
+	rules_fees_exempt(&s->fees, &in, &vnd_out, &s->err);
+	return vnd_out;
+}
 #define LAW   "Luật Phí và lệ phí, Điều 10"
 #define PAPER "Giấy chứng nhận hộ nghèo 12/2024"
 
@@ -261,14 +263,14 @@ static void test_exempt_in_part(void **state)
 
 	(void)state;
 	make(&s, COUNTER);
-	assert_int_equal(EXEMPT(&s, "ket-qua", 10000, LAW, PAPER), 10000);
+	assert_int_equal(exempt(&s, "ket-qua", 10000, LAW, PAPER), 10000);
 	assert_int_equal(rules_fees_state(&s.fees), MONEY(UNSPECIFIED));
 	assert_int_equal(rules_fees_ask(&s.fees, RULES_FEES_ALL, 1, &s.err), 10000 + 20000 + 20000);
 	/* Of what is asked for; the rest, and what was paid beyond it when the money was on its
 	 * way. */
-	assert_int_equal(EXEMPT(&s, "ket-qua", 5000, LAW, PAPER), 5000);
+	assert_int_equal(exempt(&s, "ket-qua", 5000, LAW, PAPER), 5000);
 	assert_int_equal(rules_fees_sum(&s.fees, FEE(REQUESTED)), 45000);
-	assert_int_equal(EXEMPT(&s, "ket-qua", 0, LAW, PAPER), 15000);
+	assert_int_equal(exempt(&s, "ket-qua", 0, LAW, PAPER), 15000);
 	assert_int_equal(rules_fees_item(&s.fees, "ket-qua")->state, FEE(EXEMPT));
 	assert_int_equal(rules_fees_pay(&s.fees, 50000), 20000);
 	assert_int_equal(rules_fees_state(&s.fees), MONEY(PAID));
@@ -283,7 +285,7 @@ static void test_exempt_from_all(void **state)
 	(void)state;
 	make(&s, COUNTER);
 	for (size_t i = 0; i < ARRAY_LEN(items); i++)
-		assert_int_equal(EXEMPT(&s, items[i], 0, LAW, PAPER), 10000 * ((int64_t)i + 1));
+		assert_int_equal(exempt(&s, items[i], 0, LAW, PAPER), 10000 * ((int64_t)i + 1));
 	assert_int_equal(rules_fees_state(&s.fees), MONEY(EXEMPT));
 	assert_string_equal(open_item(&s, RULES_FEES_ALL), "");
 	refused(&s, RULES_FEES_ALL, "FEE_EXEMPT");
@@ -312,9 +314,9 @@ static void test_exemption_refused(void **state)
 		make(&s, COUNTER);
 		rules_fees_ask(&s.fees, RULES_FEES_BEFORE, 1, &s.err);
 		rules_fees_pay(&s.fees, 10000);
-		EXEMPT(&s, "tham-dinh", 0, LAW, PAPER);
+		exempt(&s, "tham-dinh", 0, LAW, PAPER);
 		assert_int_equal(
-			EXEMPT(&s, cases[i].item, cases[i].vnd, cases[i].basis, cases[i].paper), 0);
+			exempt(&s, cases[i].item, cases[i].vnd, cases[i].basis, cases[i].paper), 0);
 		assert_string_equal(err_code(&s.err), cases[i].code);
 		assert_string_equal(s.err.items[0].field, cases[i].field);
 		assert_int_equal(rules_fees_item(&s.fees, "ket-qua")->exempt_vnd, 0);
