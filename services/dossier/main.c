@@ -64,7 +64,7 @@ static const struct svc dossier_service = {
 	.n_jobs = ARRAY_LEN(jobs),
 	.env = env,
 	.n_env = ARRAY_LEN(env),
-	.schema_version = 25,
+	.schema_version = 26,
 	.start = start,
 	.stop = stop,
 };

@@ -38,17 +38,28 @@ static const struct db_stmt read_act = {"SELECT h.version, h.at, h.due_at, h.not
 		" WHERE h.dossier = $1 AND h.action = ANY($2) AND ($3 = 0 OR h.version = $3)"
 		" ORDER BY h.version DESC LIMIT 1"};
 
+/* Of the first rebase behind the act: what it was measured by then. NULL: as now. */
+#define BEFORE_REBASE(column)                                                                      \
+	"(SELECT r." column " FROM rebase r WHERE r.dossier = $1 AND r.version >"                  \
+	" (SELECT max(h.version) FROM history h WHERE h.dossier = $1 AND h.action = ANY($2)"       \
+	"   AND ($3 = 0 OR h.version = $3)) ORDER BY r.version LIMIT 1)"
+
+/* $1 code, $2 acts and $3 version, as read_act. */
 static const struct db_stmt read_subject = {
 	"SELECT f.applicant_name, f.applicant_number, f.applicant_address, f.applicant_phone,"
 	" p.code, p.name, p.definition, p.fee_vnd, f.applicant_email"
 	" FROM dossier d JOIN filing f ON f.code = d.code"
-	" JOIN procedure_version p ON p.code = d.procedure_code AND p.version = d.procedure_version"
-	" WHERE d.code = $1"};
+	" JOIN procedure_version p ON p.code = d.procedure_code"
+	" AND p.version = coalesce(" BEFORE_REBASE(
+		"from_procedure_version") ", d.procedure_version)"
+					  " WHERE d.code = $1"};
 
 static const struct db_stmt read_parts = {
 	"SELECT c.code, c.paper_copies, (SELECT count(*) FROM component_file f"
 	" WHERE f.dossier = c.dossier AND f.component = c.code)::int"
-	" FROM component c WHERE c.dossier = $1 ORDER BY c.ordinal"};
+	" FROM component c WHERE c.dossier = $1"
+	" AND c.ordinal <= coalesce(" BEFORE_REBASE(
+		"components") ", c.ordinal) ORDER BY c.ordinal"};
 
 static const struct db_stmt read_wrongs = {"SELECT i.field, i.component," REASON_WORDS(
 	"$2", "i.reason", "s.asked_at") ", i.text, s.reply_due_at, s.asked_at"
@@ -142,20 +153,21 @@ static const char *reasons_of(enum paper_kind kind)
 void papers_add(struct call *c, const char *code, enum paper_kind kind, int32_t version,
 		struct papers_slots *s)
 {
+	bool is_of_act = kind != PAPER_CONTROL_SHEET;
+	size_t n = 0;
+	const char *const *acts = is_of_act ? acts_of(kind, &n) : NULL;
+
 	*s = (struct papers_slots){.act = -1, .parts = -1, .wrongs = -1, .hops = -1};
 	s->dossier = dossier_lock_add(c, code);
-	s->subject = tx_add(c, &read_subject, DB_TEXT(code));
-	if (kind == PAPER_CONTROL_SHEET) {
-		s->hops = tx_add(c, &read_hops, DB_TEXT(code));
-	} else {
-		size_t n;
-		const char *const *acts = acts_of(kind, &n);
-
+	s->subject = tx_add(c, &read_subject, DB_TEXT(code), DB_TEXTS(acts, n), DB_INT4(version));
+	if (is_of_act)
 		s->act = tx_add(c, &read_act, DB_TEXT(code), DB_TEXTS(acts, n), DB_INT4(version),
 				DB_TEXT(reasons_of(kind)));
-	}
+	else
+		s->hops = tx_add(c, &read_hops, DB_TEXT(code));
 	if (kind == PAPER_RECEIPT)
-		s->parts = tx_add(c, &read_parts, DB_TEXT(code));
+		s->parts =
+			tx_add(c, &read_parts, DB_TEXT(code), DB_TEXTS(acts, n), DB_INT4(version));
 	if (kind == PAPER_SUPPLEMENT)
 		s->wrongs = tx_add(c, &read_wrongs, DB_TEXT(code), DB_TEXT(reasons_of(kind)));
 }

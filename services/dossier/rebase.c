@@ -23,6 +23,10 @@ static const struct db_stmt insert_component = {
 	" reused, demanded) VALUES ($1, $2, $3, 0, nullif($4, ''), nullif($5, ''), $6, false)"
 	" ON CONFLICT DO NOTHING"};
 
+static const struct db_stmt insert_rebase = {
+	"INSERT INTO rebase (dossier, version, from_procedure_version, components)"
+	" VALUES ($1, $2, $3, $4)"};
+
 /* What stands of the filing, and what it is measured against. */
 struct look {
 	int procedure, filing, components, files, met, held; /* slots */
@@ -185,6 +189,8 @@ static int rebase(struct call *c, struct dossier *d, const char *reason, Dossier
 	out->from_procedure_version = d->procedure_version;
 	out->to_procedure_version = d->procedure_version = p->version;
 	dossier_save(c, d, rules_action_name(RULES_REBASE), dossier_nfc(c, reason));
+	tx_add(c, &insert_rebase, DB_TEXT(d->code), DB_INT4(d->version),
+	       DB_INT4(out->from_procedure_version), DB_INT4(db_rows(&c->tx, look.components)));
 	add_components(c, &look, d, parts, p->n_components);
 	out->version = d->version;
 	return 0;

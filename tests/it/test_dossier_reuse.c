@@ -281,26 +281,39 @@ static void test_rebase_lists_what_is_missing(void **state)
 	ask_done(&a);
 }
 
+static Dossier__GetPaperReply *receipt_of(struct ask *a, const char *code)
+{
+	Dossier__GetPaperReply *out;
+
+	assert_int_equal(CALL(a, &clerk, GetPaper, get_paper, &out, in_.code = code;
+			      in_.kind = DOSSIER__PAPER_KIND__PAPER_KIND_RECEIPT),
+			 0);
+	return out;
+}
+
 static void test_rebase(void **state)
 {
+	Dossier__GetPaperReply *before, *after;
 	Dossier__RebaseReply *out;
 	Dossier__AcceptReply *accepted;
 	Dossier__GetReply *got;
 	struct bundle b;
 	struct filing f;
-	struct ask a, ops;
+	struct ask a, ops, old;
 	char code[64], secret[64];
 	int64_t due, version;
 
 	(void)state;
 	ask_init(&a, rig.gateway, "dossier");
 	ask_init(&ops, rig.ops, "dossier");
+	ask_init(&old, rig.gateway, "dossier");
 	make_bundle(&b);
 	assert_int_equal(import(&ops, &b), 1); /* as it was, under a number of its own */
 	make_filing(&f);
 	file_one(&a, &f, code, secret);
 	assert_int_equal(accept_it(&a, &clerk, code, &accepted), 0);
 	due = accepted->due_us;
+	before = receipt_of(&old, code);
 	/* Another limit; the paper of before is no longer asked for, another may be handed in. */
 	b.p[0].limit_value = 10;
 	b.component[0].code = "TP3";
@@ -319,9 +332,14 @@ static void test_rebase(void **state)
 	assert_string_equal(got->history[2]->note, "Thủ tục sửa đổi");
 	relay_all();
 	assert_int_equal(count_events("dossier.rebased", code), 1);
+	/* The receipt says what was promised and handed in then. */
+	after = receipt_of(&a, code);
+	assert_int_equal(after->content.len, before->content.len);
+	assert_memory_equal(after->content.data, before->content.data, before->content.len);
 	assert_int_equal(forward_it(&a, &clerk, code, COMMUNE), 0);
 	ask_done(&a);
 	ask_done(&ops);
+	ask_done(&old);
 }
 
 /* A recount changes nothing; when it is due. */
