@@ -36,8 +36,7 @@ void flood_start(struct flood *fl, const char *rights, size_t body);
 void flood_stop(struct flood *fl);
 /* So many connections send from now on; 0: none. */
 void flood_set(struct flood *fl, unsigned connections);
-/* As flood_set(); waits until so many more of its requests have been refused. False: 10 s have gone
- * by. */
+/* As flood_set(); waits until so many more of its requests are refused. False: not in a minute. */
 bool flood_until_refused(struct flood *fl, unsigned connections, long long more);
 /* FLOOD_CALLS calls of the quiet member, one after the other: their p99. */
 double flood_p99_us(struct flood *fl);
