@@ -13,10 +13,7 @@
 #include "common/base/base.h"
 #include "common/base/crypt.h"
 #include "lgsp/directory/v1/events.pb-c.h"
-#include "tests/support/ask.h"
-#include "tests/support/busrig.h"
-#include "tests/support/pg.h"
-#include "tests/support/svcd.h"
+#include "tests/support/stage.h"
 
 #define LAN  "036190000017"
 #define MINH "036090000018"
@@ -42,50 +39,28 @@ static const char rights[] = "serve VN/GOV/H40/lgsp-directory directory\n"
 			     "grant VN/GOV/H40/lgsp-operator directory *\n"
 			     "grant VN/GOV/H40/lgsp-gateway directory * acts_for\n";
 
-static struct pg *pg;
-static struct busd *bus;
-static struct busrig *rig;
-static struct svcd *dir, *dossier;
+static struct stage stage;
+static struct svcd *dir;
 static struct ask people, tool;
-
-static void client_of(struct ask *a, const char *name)
-{
-	struct bus_keys keys = busd_keys(bus, name);
-
-	ask_init(a, busrig_client(rig, busd_member_endpoint(bus), &keys), "directory");
-}
-
-static struct svcd *start(const char *service)
-{
-	const struct svcd_config config = {
-		.service = service, .bus = bus, .dsn = pg_dsn(pg, service)};
-
-	return svcd_start(&config);
-}
 
 static int group_setup(void **state)
 {
 	(void)state;
-	pg = pg_new("directory dossier");
-	bus = busd_start(members, ARRAY_LEN(members), rights, NULL);
-	rig = busrig_new();
-	client_of(&people, "gateway");
-	client_of(&tool, "operator");
-	dir = start("directory");
-	dossier = start("dossier");
+	stage_setup(&stage, &(struct stage_config){.schemas = "directory dossier",
+						   .members = members,
+						   .n_members = ARRAY_LEN(members),
+						   .rights = rights});
+	stage_client(&stage, &people, "gateway", "directory");
+	stage_client(&stage, &tool, "operator", "directory");
+	dir = stage_service(&stage, "directory");
+	stage_service(&stage, "dossier");
 	return 0;
 }
 
 static int group_teardown(void **state)
 {
 	(void)state;
-	svcd_free(dossier);
-	svcd_free(dir);
-	ask_done(&people);
-	ask_done(&tool);
-	busrig_free(rig);
-	busd_free(bus);
-	pg_free(pg);
+	stage_teardown(&stage);
 	return 0;
 }
 
@@ -127,19 +102,19 @@ static int64_t accounts(const char *where)
 	char sql[200];
 
 	snprintf(sql, sizeof(sql), "SELECT count(*) FROM account WHERE %s", where);
-	return pg_int(pg, "directory", sql);
+	return pg_int(stage.pg, "directory", sql);
 }
 
 static int64_t told(const char *subject)
 {
 	char sql[200];
 
-	assert_true(pg_wait_int(pg, "directory", "SELECT count(*) FROM outbox", 0, 10000));
+	assert_true(pg_wait_int(stage.pg, "directory", "SELECT count(*) FROM outbox", 0, 10000));
 	snprintf(sql, sizeof(sql),
 		 "SELECT count(*) FROM feed WHERE type = 'directory.account_put'"
 		 " AND subject = 'account/%s'",
 		 subject);
-	return pg_int(pg, "directory", sql);
+	return pg_int(stage.pg, "directory", sql);
 }
 
 static const char *pseudonym(const char *number)
@@ -244,10 +219,10 @@ static void test_the_dossier_service_hears_of_it(void **state)
 	snprintf(sql, sizeof(sql),
 		 "SELECT count(*) FROM account WHERE subject = 'tam' AND owner_key = '%s'",
 		 pseudonym("036190000041"));
-	assert_true(pg_wait_int(pg, "dossier", sql, 1, 10000));
+	assert_true(pg_wait_int(stage.pg, "dossier", sql, 1, 10000));
 	assert_int_equal(release(&operator, "tam", "người dùng yêu cầu"), 0);
-	assert_true(pg_wait_int(pg, "dossier", "SELECT count(*) FROM account WHERE subject = 'tam'",
-				0, 10000));
+	assert_true(pg_wait_int(stage.pg, "dossier",
+				"SELECT count(*) FROM account WHERE subject = 'tam'", 0, 10000));
 }
 
 int main(void)

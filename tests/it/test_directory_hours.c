@@ -13,25 +13,15 @@
 #include "common/base/base.h"
 #include "common/base/clock.h"
 #include "lgsp/directory/v1/directory.pb-c.h"
-#include "tests/support/ask.h"
-#include "tests/support/busrig.h"
-#include "tests/support/pg.h"
-#include "tests/support/svcd.h"
-
-/* 2024-05-21 08:00 +07:00, when the agency is in force, as an offset to a test's now. */
-#define DEMO_US 1716253200000000LL
+#include "tests/support/stage.h"
 
 static const struct person operator= {.subject = "op", .role = "operator", .agency = "H40"};
 static const struct person clerk = {.subject = "clerk-1", .role = "clerk", .agency = "H40.31.01"};
 static const struct person head = {.subject = "head-1", .role = "leader", .agency = "H40.31.01"};
 static const struct person citizen = {.subject = "citizen-1", .role = "citizen", .agency = ""};
 
-static struct pg *pg;
-static struct busd *bus;
-static struct busrig *rig;
-static struct svcd *dir;
+static struct stage stage;
 static struct ask gateway, tool;
-static char offset[64];
 
 static const struct busd_member members[] = {
 	{"directory", "VN/GOV/H40/lgsp-directory"},
@@ -98,29 +88,17 @@ static void import(void)
 
 /* --- the rig --- */
 
-static void client_of(struct ask *a, const char *name)
-{
-	struct bus_keys keys = busd_keys(bus, name);
-
-	ask_init(a, busrig_client(rig, busd_member_endpoint(bus), &keys), "directory");
-}
-
 static int group_setup(void **state)
 {
-	static const char *env[] = {offset, NULL};
-	struct svcd_config config = {.service = "directory", .env = env};
-
 	(void)state;
-	snprintf(offset, sizeof(offset), "LGSP_CLOCK_OFFSET_US=%lld",
-		 (long long)(DEMO_US - clock_wall_us()));
-	pg = pg_new("directory");
-	bus = busd_start(members, ARRAY_LEN(members), rights, env);
-	rig = busrig_new();
-	client_of(&tool, "operator");
-	client_of(&gateway, "gateway");
-	config.bus = bus;
-	config.dsn = pg_dsn(pg, "directory");
-	dir = svcd_start(&config);
+	stage_setup(&stage, &(struct stage_config){.schemas = "directory",
+						   .members = members,
+						   .n_members = ARRAY_LEN(members),
+						   .rights = rights,
+						   .now_us = STAGE_DEMO_US});
+	stage_client(&stage, &tool, "operator", "directory");
+	stage_client(&stage, &gateway, "gateway", "directory");
+	stage_service(&stage, "directory");
 	import();
 	return 0;
 }
@@ -128,24 +106,19 @@ static int group_setup(void **state)
 static int group_teardown(void **state)
 {
 	(void)state;
-	svcd_free(dir);
-	ask_done(&tool);
-	ask_done(&gateway);
-	busrig_free(rig);
-	busd_free(bus);
-	pg_free(pg);
+	stage_teardown(&stage);
 	return 0;
 }
 
 static int64_t stored(const char *sql)
 {
-	return pg_int(pg, "directory", sql);
+	return pg_int(stage.pg, "directory", sql);
 }
 
 /* Once the relay is done. */
 static int64_t events(void)
 {
-	assert_true(pg_wait_int(pg, "directory", "SELECT count(*) FROM outbox", 0, 10000));
+	assert_true(pg_wait_int(stage.pg, "directory", "SELECT count(*) FROM outbox", 0, 10000));
 	return stored("SELECT pos FROM feed_head");
 }
 
@@ -218,7 +191,7 @@ static void test_ordered_hours(void **state)
 	assert_int_equal(out->hours[0]->am_start, 460);
 	assert_int_equal(get_hours("2024-06-09", &out), 0);
 	assert_int_equal(out->hours[0]->am_start, 440);
-	PGresult *gone = PQexec(pg_admin(pg), "DELETE FROM directory.hours_order");
+	PGresult *gone = PQexec(pg_admin(stage.pg), "DELETE FROM directory.hours_order");
 
 	assert_string_equal(PQresultErrorField(gone, PG_DIAG_SQLSTATE), "42501");
 	PQclear(gone);

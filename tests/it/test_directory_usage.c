@@ -15,19 +15,13 @@
 #include "lgsp/directory/v1/directory.pb-c.h"
 #include "lgsp/directory/v1/published.pb-c.h"
 #include "lgsp/feed/v1/feed.pb-c.h"
-#include "tests/support/ask.h"
-#include "tests/support/busrig.h"
-#include "tests/support/pg.h"
-#include "tests/support/svcd.h"
+#include "tests/support/stage.h"
 
 #define HOUR  1716253200000000LL /* 2024-05-21T01:00:00Z */
 #define SHA   "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define OTHER "ff23456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-static struct pg *pg;
-static struct busd *bus;
-static struct busrig *rig;
-static struct svcd *dir;
+static struct stage stage;
 static struct ask tool, stranger;
 
 static const struct busd_member members[] = {
@@ -40,38 +34,23 @@ static const char rights[] = "serve VN/GOV/H40/lgsp-directory directory\n"
 			     "feed VN/GOV/H40/lgsp-operator directory *\n"
 			     "grant VN/GOV/H40/lgsp-gateway directory * acts_for\n";
 
-static void client_of(struct ask *a, const char *name)
-{
-	struct bus_keys keys = busd_keys(bus, name);
-
-	ask_init(a, busrig_client(rig, busd_member_endpoint(bus), &keys), "directory");
-}
-
 static int group_setup(void **state)
 {
-	struct svcd_config config = {.service = "directory"};
-
 	(void)state;
-	pg = pg_new("directory");
-	bus = busd_start(members, ARRAY_LEN(members), rights, NULL);
-	rig = busrig_new();
-	client_of(&tool, "operator");
-	client_of(&stranger, "gateway");
-	config.bus = bus;
-	config.dsn = pg_dsn(pg, "directory");
-	dir = svcd_start(&config);
+	stage_setup(&stage, &(struct stage_config){.schemas = "directory",
+						   .members = members,
+						   .n_members = ARRAY_LEN(members),
+						   .rights = rights});
+	stage_client(&stage, &tool, "operator", "directory");
+	stage_client(&stage, &stranger, "gateway", "directory");
+	stage_service(&stage, "directory");
 	return 0;
 }
 
 static int group_teardown(void **state)
 {
 	(void)state;
-	svcd_free(dir);
-	ask_done(&tool);
-	ask_done(&stranger);
-	busrig_free(rig);
-	busd_free(bus);
-	pg_free(pg);
+	stage_teardown(&stage);
 	return 0;
 }
 
@@ -121,7 +100,7 @@ static int report(struct ask *a, const Directory__UsageReport *r, bool *ret_alre
 
 static int64_t number(const char *sql)
 {
-	return pg_int(pg, "directory", sql);
+	return pg_int(stage.pg, "directory", sql);
 }
 
 static const char *cursor_of(const char *broker)
@@ -281,7 +260,7 @@ static void outsiders_learn_who_used_what(void **state)
 	Feed__Event *ev;
 
 	(void)state;
-	assert_true(pg_wait_int(pg, "directory",
+	assert_true(pg_wait_int(stage.pg, "directory",
 				"SELECT (SELECT count(*) FROM outbox) + h.pos - min(p.cursor)"
 				" FROM feed_head h, publication p GROUP BY h.pos",
 				0, 20000));
