@@ -46,18 +46,25 @@ static void let_go(struct fixture *f, struct flight *busy)
 	bustest_land(busy, 0, "", false);
 }
 
+/* The same id twice at a time, both waiting at the broker. */
+static void ask_twice(struct fixture *f, struct flight **ret_first, struct flight **ret_second)
+{
+	struct bus_request_out req = bustest_request("Say", "same");
+
+	uuid_v7(req.message_id);
+	*ret_first = bustest_send(f, f->caller, req);
+	*ret_second = bustest_send(f, f->caller, req);
+	bustest_wait_metric(f, QUEUED, 2);
+}
+
 /* --- */
 
 static void one_of_two_that_wait_for_the_same_leaves(void **state)
 {
 	struct fixture *f = *state;
-	struct bus_request_out req = bustest_request("Say", "same");
 	struct flight *busy = occupy(f), *leaves, *stays;
 
-	uuid_v7(req.message_id);
-	leaves = bustest_send(f, f->caller, req);
-	stays = bustest_send(f, f->caller, req);
-	bustest_wait_metric(f, QUEUED, 2);
+	ask_twice(f, &leaves, &stays);
 	cancel(f, leaves);
 	let_go(f, busy);
 	bustest_land(stays, 0, "", false);
@@ -67,13 +74,9 @@ static void one_of_two_that_wait_for_the_same_leaves(void **state)
 static void both_leave(void **state)
 {
 	struct fixture *f = *state;
-	struct bus_request_out req = bustest_request("Say", "same");
 	struct flight *busy = occupy(f), *first, *second;
 
-	uuid_v7(req.message_id);
-	first = bustest_send(f, f->caller, req);
-	second = bustest_send(f, f->caller, req);
-	bustest_wait_metric(f, QUEUED, 2);
+	ask_twice(f, &first, &second);
 	cancel(f, first);
 	cancel(f, second);
 	bustest_land(first, ERR_EXPIRED, "CANCELLED", false);
